@@ -1,0 +1,2 @@
+//! Pugmark.
+fn main() {}
