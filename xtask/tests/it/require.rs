@@ -1,0 +1,50 @@
+use std::process::Command;
+
+/// A variable that points at nobody stands for a service that is not there, whatever runs on this machine.
+#[test]
+fn a_service_that_is_set_but_not_there_stops_the_command_before_any_test() {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let address = listener.local_addr().expect("a bound address");
+    drop(listener);
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["test", "--require", "postgres"])
+        .env(
+            "PUGMARK_TEST_POSTGRES_URL",
+            format!("postgres://ann:hidden@{address}/postgres"),
+        )
+        .env("CARGO", "/no/such/cargo")
+        .output()
+        .expect("xtask runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(
+        said.contains("error: PUGMARK_TEST_POSTGRES_URL is set"),
+        "{said}"
+    );
+    assert!(!said.contains("hidden"), "{said}");
+    assert!(!said.contains("/no/such/cargo"), "{said}");
+}
+
+#[test]
+fn an_empty_path_finds_no_browser_and_a_required_one_is_an_error() {
+    let empty = tempfile::tempdir().expect("a directory");
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["test", "--require", "chromium"])
+        // Something must answer, or the search would start a cluster.
+        .env(
+            "PUGMARK_TEST_POSTGRES_URL",
+            "postgres:///postgres?host=/run/postgresql",
+        )
+        .env_remove("PUGMARK_TEST_CHROMIUM")
+        .env("PATH", empty.path())
+        .env("CARGO", "/no/such/cargo")
+        .output()
+        .expect("xtask runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(
+        said.contains("required, but not found: Chromium; nothing was run"),
+        "{said}"
+    );
+    assert!(!said.contains("/no/such/cargo"), "{said}");
+}
