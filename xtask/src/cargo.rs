@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn an_extra_command_that_is_not_installed_is_not_there() {
-        assert!(has_subcommand("metadata"));
+        assert!(has_subcommand("fmt"));
         assert!(!has_subcommand("surely-no-command-of-this-name"));
     }
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::failure::Failure;
 use crate::postgres_programs;
-use crate::probe::{chromium, postgres, rabbitmq, redis};
+use crate::probe::{amqp_greeting, browser, postgres_login, redis_ping};
 use crate::service::{Finding, Findings, Service};
 use crate::throwaway::Throwaway;
 
@@ -58,9 +58,9 @@ fn answers(service: Service, value: &str) -> bool {
         Service::PostgresPrograms | Service::Chromium => Path::new(value).exists(),
         Service::Postgres | Service::Rabbitmq | Service::Redis => {
             let standard_port = match service {
-                Service::Rabbitmq => rabbitmq::ADDRESS.port(),
-                Service::Redis => redis::ADDRESS.port(),
-                _ => postgres::ADDRESS.port(),
+                Service::Rabbitmq => amqp_greeting::ADDRESS.port(),
+                Service::Redis => redis_ping::ADDRESS.port(),
+                _ => postgres_login::ADDRESS.port(),
             };
             // A URL without a host means a local socket, which only the driver can judge.
             host_and_port(value, standard_port).is_none_or(reachable)
@@ -108,9 +108,9 @@ fn find_here(service: Service, throwaway: &mut Option<Throwaway>) -> Finding {
             }
             None => Finding::missing("no initdb from pg_config, in /usr/lib/postgresql or on PATH"),
         },
-        Service::Rabbitmq => rabbitmq::find(rabbitmq::ADDRESS),
-        Service::Redis => redis::find(redis::ADDRESS),
-        Service::Chromium => chromium::find(&env::var_os("PATH").unwrap_or_default()),
+        Service::Rabbitmq => amqp_greeting::find(amqp_greeting::ADDRESS),
+        Service::Redis => redis_ping::find(redis_ping::ADDRESS),
+        Service::Chromium => browser::find(&env::var_os("PATH").unwrap_or_default()),
     }
 }
 
@@ -122,7 +122,7 @@ fn running_postgres() -> Option<Finding> {
         Some("postgres".to_owned()),
     ]);
     roles.iter().find_map(|role| on_loopback(role)).or_else(|| {
-        let directories = postgres::SOCKET_DIRECTORIES.iter();
+        let directories = postgres_login::SOCKET_DIRECTORIES.iter();
         directories
             .flat_map(|dir| roles.iter().map(move |role| (dir, role)))
             .find_map(on_socket)
@@ -130,8 +130,8 @@ fn running_postgres() -> Option<Finding> {
 }
 
 fn on_loopback(role: &str) -> Option<Finding> {
-    let address = postgres::ADDRESS;
-    postgres::try_address(address, role).ok()?;
+    let address = postgres_login::ADDRESS;
+    postgres_login::try_address(address, role).ok()?;
     let place = format!("the server on {address}, as {role}");
     Some(Finding::found(
         format!("postgres://{role}@{address}/postgres"),
@@ -140,8 +140,8 @@ fn on_loopback(role: &str) -> Option<Finding> {
 }
 
 fn on_socket((directory, role): (&&str, &String)) -> Option<Finding> {
-    let port = postgres::ADDRESS.port();
-    postgres::try_socket(Path::new(directory), port, role).ok()?;
+    let port = postgres_login::ADDRESS.port();
+    postgres_login::try_socket(Path::new(directory), port, role).ok()?;
     let url = format!("postgres://{role}@localhost:{port}/postgres?host={directory}");
     Some(Finding::found(
         url,
@@ -170,7 +170,7 @@ fn likely_roles(names: [Option<String>; 3]) -> Vec<String> {
 }
 
 fn start_postgres(throwaway: &mut Option<Throwaway>) -> Finding {
-    let address = postgres::ADDRESS;
+    let address = postgres_login::ADDRESS;
     let nobody =
         format!("no server on {address} or a local socket lets us in and create databases");
     let Some(programs) = postgres_programs::directory() else {

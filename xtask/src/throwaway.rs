@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::failure::{Context, Failure};
 use crate::postgres_programs::{Account, account_to_become};
-use crate::probe::postgres::try_socket;
+use crate::probe::postgres_login::try_socket;
 
 const SUPERUSER: &str = "postgres";
 const READY: &str = "ready ";

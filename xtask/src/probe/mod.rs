@@ -1,9 +1,11 @@
 //! Looking for services: each probe speaks the service's own protocol, because an open port alone proves nothing.
+//!
+//! No module here has the bare name of a service: that would mark its tests as needing one.
 
-pub(crate) mod chromium;
-pub(crate) mod postgres;
-pub(crate) mod rabbitmq;
-pub(crate) mod redis;
+pub(crate) mod amqp_greeting;
+pub(crate) mod browser;
+pub(crate) mod postgres_login;
+pub(crate) mod redis_ping;
 
 use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
