@@ -33,12 +33,9 @@ enum Command {
     /// Run all tests, with every outside service that this machine offers.
     Test {
         /// Services that must be there; without them nothing runs.
-        #[arg(
-            long,
-            value_delimiter = ',',
-            env = "PUGMARK_REQUIRE",
-            value_name = "SERVICES"
-        )]
+        ///
+        /// Those that the variable PUGMARK_REQUIRE lists are required as well.
+        #[arg(long, value_delimiter = ',', value_name = "SERVICES")]
         require: Vec<Service>,
         /// Handed on to cargo-nextest, or to `cargo test` where it is not installed.
         #[arg(last = true, value_name = "RUNNER ARGS")]

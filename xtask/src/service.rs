@@ -4,6 +4,8 @@ use std::fmt;
 
 use clap::ValueEnum;
 
+use crate::failure::Failure;
+
 /// A service that tests may need. Its name on the command line is also the module name its tests carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Service {
@@ -34,6 +36,17 @@ impl Service {
             Self::Redis => "redis",
             Self::Chromium => "chromium",
         }
+    }
+
+    /// Reads a list as `PUGMARK_REQUIRE` holds it: keys with commas between them, or nothing.
+    pub(crate) fn list(text: &str) -> Result<Vec<Self>, Failure> {
+        let keys = text.split(',').map(str::trim).filter(|key| !key.is_empty());
+        let service = |key| {
+            let unknown =
+                |_| Failure::new(format!("PUGMARK_REQUIRE names an unknown service: {key}"));
+            Self::from_str(key, false).map_err(unknown)
+        };
+        keys.map(service).collect()
     }
 
     /// The variable through which tests learn where the service is.
@@ -197,6 +210,15 @@ mod tests {
     #[test]
     fn only_tests_of_missing_services_are_left_out() {
         assert_eq!(half_found().left_out(), ["redis::"]);
+    }
+
+    #[test]
+    fn a_list_of_services_may_be_empty_but_not_name_strangers() {
+        assert_eq!(Service::list("").ok(), Some(Vec::new()));
+        let two = Service::list("redis, postgres_programs,").expect("both are known");
+        assert_eq!(two, [Service::Redis, Service::PostgresPrograms]);
+        let failure = Service::list("redis,mysql").expect_err("mysql is no service of the tests");
+        assert!(failure.to_string().ends_with("mysql"), "{failure}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: finds or starts what the tests need, says what is missing, and runs them.
 
+use std::env;
 use std::process::{Command, ExitCode};
 
 use crate::cargo::{cargo, exit_code_of, has_subcommand, report};
@@ -16,13 +17,17 @@ pub(crate) fn run(required: &[Service], runner_args: &[String]) -> ExitCode {
 }
 
 fn prepare_and_run(required: &[Service], runner_args: &[String]) -> Result<u8, Failure> {
+    let mut required = required.to_vec();
+    required.extend(Service::list(
+        &env::var("PUGMARK_REQUIRE").unwrap_or_default(),
+    )?);
     // Holds the throwaway cluster, so it must live until the runner has ended.
     let search = find_all()?;
     let findings = &search.findings;
     for line in findings.lines() {
         eprintln!("{line}");
     }
-    demand(findings, required)?;
+    demand(findings, &required)?;
     let runner = if has_subcommand("nextest") {
         Runner::Nextest
     } else {

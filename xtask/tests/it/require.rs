@@ -12,6 +12,7 @@ fn a_service_that_is_set_but_not_there_stops_the_command_before_any_test() {
             "PUGMARK_TEST_POSTGRES_URL",
             format!("postgres://ann:hidden@{address}/postgres"),
         )
+        .env_remove("PUGMARK_REQUIRE")
         .env("CARGO", "/no/such/cargo")
         .output()
         .expect("xtask runs");
@@ -37,6 +38,7 @@ fn an_empty_path_finds_no_browser_and_a_required_one_is_an_error() {
         )
         .env_remove("PUGMARK_TEST_CHROMIUM")
         .env("PATH", empty.path())
+        .env_remove("PUGMARK_REQUIRE")
         .env("CARGO", "/no/such/cargo")
         .output()
         .expect("xtask runs");
@@ -47,4 +49,26 @@ fn an_empty_path_finds_no_browser_and_a_required_one_is_an_error() {
         "{said}"
     );
     assert!(!said.contains("/no/such/cargo"), "{said}");
+}
+
+#[test]
+fn a_service_required_by_the_environment_is_demanded_as_well() {
+    let empty = tempfile::tempdir().expect("a directory");
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .arg("test")
+        .env(
+            "PUGMARK_TEST_POSTGRES_URL",
+            "postgres:///postgres?host=/run/postgresql",
+        )
+        .env_remove("PUGMARK_TEST_CHROMIUM")
+        .env("PATH", empty.path())
+        .env("PUGMARK_REQUIRE", "chromium")
+        .env("CARGO", "/no/such/cargo")
+        .output()
+        .expect("xtask runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("required, but not found: Chromium; nothing was run"),
+        "{said}"
+    );
 }
