@@ -63,6 +63,8 @@ fn dependency_checks(failed: &mut Vec<&'static str>) {
         "deny",
         "--workspace",
         "check",
+        // Who depends on a duplicate is a question for `cargo tree`, not for this report.
+        "--hide-inclusion-graph",
         "bans",
         "licenses",
         "sources",
