@@ -230,7 +230,8 @@ mod tests {
         };
         assert_eq!(value, url);
         assert!(!place.contains("hidden"), "{place}");
-        drop(listener);
+        let nobody = crate::probe::nobody();
+        let url = format!("postgres://ann:hidden@{}/postgres", nobody.address);
         let failure = named(Service::Postgres, &url).expect_err("nobody listens there");
         let text = failure.to_string();
         assert!(text.contains("PUGMARK_TEST_POSTGRES_URL"), "{text}");

@@ -59,7 +59,8 @@ mod tests {
 
     #[test]
     fn nobody_on_the_port_is_said() {
-        let Finding::Missing { why } = find(nobody()) else {
+        let nobody = nobody();
+        let Finding::Missing { why } = find(nobody.address) else {
             panic!("nobody listens there");
         };
         assert!(why.contains("no answer"), "{why}");

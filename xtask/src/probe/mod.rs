@@ -51,9 +51,21 @@ fn one_answer(
     (address, server)
 }
 
-/// An address where nobody listens: the port was free a moment ago and is given out again only after all others.
+/// An address where nobody listens, as long as this lives: the client's end of a connection keeps its port from being given out.
 #[cfg(test)]
-fn nobody() -> SocketAddr {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("a bound address")
+pub(crate) struct Nobody {
+    _connection: (std::net::TcpListener, TcpStream),
+    pub(crate) address: SocketAddr,
+}
+
+#[cfg(test)]
+pub(crate) fn nobody() -> Nobody {
+    let listener = std::net::TcpListener::bind(loopback(0)).expect("a free port");
+    let server = listener.local_addr().expect("a bound address");
+    let client = TcpStream::connect(server).expect("a listening server");
+    let address = client.local_addr().expect("a bound address");
+    Nobody {
+        _connection: (listener, client),
+        address,
+    }
 }

@@ -238,9 +238,8 @@ mod tests {
 
     #[test]
     fn nobody_on_the_port_is_no_answer() {
-        assert!(matches!(
-            try_address(nobody(), "ann"),
-            Err(Unusable::NoAnswer(_))
-        ));
+        let nobody = nobody();
+        let verdict = try_address(nobody.address, "ann");
+        assert!(matches!(verdict, Err(Unusable::NoAnswer(_))), "{verdict:?}");
     }
 }

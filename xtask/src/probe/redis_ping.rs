@@ -74,6 +74,7 @@ mod tests {
 
     #[test]
     fn nobody_on_the_port_is_said() {
-        assert!(reason(find(nobody())).contains("no answer"));
+        let nobody = nobody();
+        assert!(reason(find(nobody.address)).contains("no answer"));
     }
 }

@@ -1,11 +1,14 @@
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 
 /// A variable that points at nobody stands for a service that is not there, whatever runs on this machine.
 #[test]
 fn a_service_that_is_set_but_not_there_stops_the_command_before_any_test() {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    let address = listener.local_addr().expect("a bound address");
-    drop(listener);
+    // The client's end of a connection: nobody listens there, and nobody else is given the port meanwhile.
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let server = listener.local_addr().expect("a bound address");
+    let client = TcpStream::connect(server).expect("a listening server");
+    let address = client.local_addr().expect("a bound address");
     let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
         .args(["test", "--require", "postgres"])
         .env(
