@@ -87,7 +87,7 @@ fn judged(operation: &Operation, verdict: Verdict, status: u16) -> CallError {
         code: refusal.code.clone(),
         message: refusal.message.clone(),
         http_status: Some(status),
-        hint: Some(refusal),
+        hint: Some(Box::new(refusal)),
     };
     match verdict {
         Verdict::Refused(refusal) => CallError::Refused(refusal),
@@ -113,7 +113,7 @@ fn not_json(operation: &Operation, answer: &Answer) -> CallError {
     );
     let mut failure = failure(operation, "GARBLED", message, Some(answer.status));
     if answer.body.trim_ascii_start().starts_with(RESTRICTED_FILE) {
-        failure.hint = Some(restricted_file_hint(operation));
+        failure.hint = Some(Box::new(restricted_file_hint(operation)));
     }
     garbled(operation, failure)
 }
@@ -215,7 +215,7 @@ fn server_error(operation: &Operation, answer: &Answer) -> CallError {
         if operation.effect == Effect::Read && hint.reason == RefusalReason::NotAvailable {
             return CallError::Refused(hint);
         }
-        failure.hint = Some(hint);
+        failure.hint = Some(Box::new(hint));
     }
     without_answer(operation, failure)
 }

@@ -158,7 +158,7 @@ pub struct Failure {
     /// What vTiger said, or what the answer usually means, when that may not be believed on its own.
     ///
     /// On [`CallError::Unknown`]: once a look at the records has shown that nothing was written, this is the reason why.
-    pub hint: Option<Refusal>,
+    pub hint: Option<Box<Refusal>>,
 }
 
 impl fmt::Display for Failure {
@@ -272,7 +272,7 @@ impl CallError {
             | Self::Throttled { failure, .. }
             | Self::Unavailable(failure)
             | Self::Unknown(failure)
-            | Self::Unreadable(failure) => failure.hint.as_ref(),
+            | Self::Unreadable(failure) => failure.hint.as_deref(),
             Self::NotSent(_) | Self::Invalid(_) => None,
         }
     }
