@@ -167,7 +167,9 @@ fn client_error(edition: Edition, operation: &Operation, answer: &Answer) -> Cal
         401 | 407 => RefusalReason::Credentials,
         403 if edition == Edition::Cloud => RefusalReason::Credentials,
         403 => RefusalReason::Blocked,
-        404 | 405 if edition == Edition::Cloud => RefusalReason::NotSupported,
+        404 | 405 if edition == Edition::Cloud && !works_everywhere(operation) => {
+            RefusalReason::NotAvailable
+        }
         // Nothing of vTiger answers there: a deployment or a URL at fault, not this call.
         404 | 405 | 410 | 421 => {
             let message = format!("{}: no vTiger answers at this URL", status_text(answer));
@@ -222,25 +224,7 @@ fn server_error(operation: &Operation, answer: &Answer) -> CallError {
 
 /// What an empty HTTP 500 means most of the time.
 fn fatal_hint(operation: &Operation) -> Refusal {
-    let works_everywhere = matches!(
-        operation.name.as_str(),
-        "getchallenge"
-            | "login"
-            | "listtypes"
-            | "describe"
-            | "retrieve"
-            | "query"
-            | "me"
-            | "create"
-            | "update"
-            | "revise"
-            | "delete"
-            | "extendsession"
-            | "relatedtypes"
-            | "retrieve_related"
-            | "query_related"
-    );
-    let (reason, message) = if works_everywhere {
+    let (reason, message) = if works_everywhere(operation) {
         (
             RefusalReason::BadInput,
             "PHP broke off, usually because of a value it cannot digest",
@@ -257,6 +241,28 @@ fn fatal_hint(operation: &Operation) -> Refusal {
         message: message.to_owned(),
         field: None,
     }
+}
+
+/// Whether every vTiger has the operation and can execute it.
+fn works_everywhere(operation: &Operation) -> bool {
+    matches!(
+        operation.name.as_str(),
+        "getchallenge"
+            | "login"
+            | "listtypes"
+            | "describe"
+            | "retrieve"
+            | "query"
+            | "me"
+            | "create"
+            | "update"
+            | "revise"
+            | "delete"
+            | "extendsession"
+            | "relatedtypes"
+            | "retrieve_related"
+            | "query_related"
+    )
 }
 
 /// Sent, but no usable answer: a read is repeated, a write may have happened.

@@ -13,7 +13,7 @@ use crate::config::{ClientConfig, ConfigError};
 #[derive(Debug)]
 pub(crate) enum Exchange {
     /// A complete answer.
-    Answer(Answer),
+    Answer(Box<Answer>),
     /// No connection was made, so nothing was sent: DNS, TCP, TLS.
     NoConnection(String),
     /// The connection broke after sending began.
@@ -121,7 +121,7 @@ async fn run(request: reqwest::RequestBuilder, limit: usize) -> Exchange {
             .map(str::trim)
     };
     let date = text(DATE).and_then(http_date);
-    Exchange::Answer(Answer {
+    Exchange::Answer(Box::new(Answer {
         status,
         reason,
         content_type: text(CONTENT_TYPE).map(str::to_owned),
@@ -130,7 +130,7 @@ async fn run(request: reqwest::RequestBuilder, limit: usize) -> Exchange {
         location: text(LOCATION).map(without_query),
         body: body.freeze(),
         headers,
-    })
+    }))
 }
 
 /// Seconds, or an HTTP date (measured from the answer's own date, else from the local clock).
