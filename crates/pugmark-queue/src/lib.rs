@@ -1,1 +1,34 @@
-//! A durable operation queue.
+//! A durable operation queue on SQLite or PostgreSQL.
+//!
+//! An [operation](NewOperation) is a row that is written in the transaction of the change that caused it, and is then carried out,
+//! one at a time per [lane](NewOperation::lane) and in order, by whichever [`Worker`] claims it. The row is the truth; wake-ups
+//! are hints. The queue knows nothing of what its operations do.
+//!
+//! Time: leases, backoff and due times are judged by the clock of the database (on SQLite that is this host's, on PostgreSQL the
+//! server's), so that a worker host with a wrong wall clock breaks no lease. A [`Clock`](db::Clock) in [`QueueOptions`] replaces
+//! it in tests.
+
+pub mod db;
+mod error;
+mod operation;
+mod policy;
+mod queue;
+mod seal;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod waker;
+mod worker;
+
+pub use error::QueueError;
+pub use operation::{
+    AttemptRecord, Enqueued, NewOperation, NotBefore, Operation, OperationId, OperationRecord,
+    Priority, Status,
+};
+pub use policy::{KindPolicy, Policies};
+pub use queue::{
+    AttemptReport, BulkFilter, ClaimRequest, Claimed, Count, Cursor, Filter, Found, Lease, Page,
+    Pause, Queue, QueueOptions, Reclaimed, Release, Released, Transition, codes,
+};
+pub use seal::{SealError, Sealer};
+pub use waker::{NoWaker, NotifyWaker, Waker};
+pub use worker::{Effects, Gate, Handled, Handler, OpenGate, Worker, WorkerOptions};

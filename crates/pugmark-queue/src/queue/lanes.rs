@@ -1,0 +1,74 @@
+//! The order of a lane. Whatever changes which row stands first in a lane holds the lane's lock: on PostgreSQL the row in
+//! `queue_lanes`, on SQLite the one writer there is.
+
+use crate::QueueError;
+use crate::db::{Conn, DbError, Engine, Ts};
+use crate::on;
+use crate::queue::Queue;
+
+/// The first unfinished row of a lane becomes its head. Nothing happens where it already is.
+pub(crate) const PROMOTE: &str = "UPDATE vtiger_sync_queue SET head = 1, updated_at = $2 WHERE head = 0 AND id = (\
+     SELECT id FROM vtiger_sync_queue WHERE lane = $1 AND unfinished = 1 ORDER BY lane_seq LIMIT 1) \
+     RETURNING id";
+
+impl Queue {
+    /// Locks the lane until the transaction ends, and tells the time.
+    pub(super) async fn lock_lane(&self, conn: &mut Conn, lane: &str) -> Result<Ts, DbError> {
+        let local = self.local_now(conn.engine());
+        match (conn.engine(), local) {
+            (Engine::Sqlite, Some(now)) => Ok(now),
+            (Engine::Sqlite, None) => Ok(Ts::now()),
+            (Engine::Postgres, _) => {
+                let sql = "SELECT COALESCE($2, clock_timestamp()) FROM queue_lanes WHERE lane = $1 FOR UPDATE";
+                Ok(on!(conn, |c| sqlx::query_scalar::<_, Ts>(sql)
+                    .bind(lane)
+                    .bind(local)
+                    .fetch_one(c)
+                    .await)?)
+            }
+        }
+    }
+
+    /// Locks the lane (made if need be), takes its next number and tells the time.
+    pub(super) async fn next_in_lane(
+        &self,
+        conn: &mut Conn,
+        lane: &str,
+    ) -> Result<(i64, Ts), DbError> {
+        let local = self.local_now(conn.engine());
+        let sql = match conn.engine() {
+            Engine::Sqlite => {
+                "INSERT INTO queue_lanes AS l (lane, last_seq) VALUES ($1, 1) \
+                 ON CONFLICT (lane) DO UPDATE SET last_seq = l.last_seq + 1 RETURNING last_seq, $2"
+            }
+            Engine::Postgres => {
+                "INSERT INTO queue_lanes AS l (lane, last_seq) VALUES ($1, 1) \
+                 ON CONFLICT (lane) DO UPDATE SET last_seq = l.last_seq + 1 \
+                 RETURNING last_seq, COALESCE($2, clock_timestamp())"
+            }
+        };
+        Ok(on!(conn, |c| sqlx::query_as(sql)
+            .bind(lane)
+            .bind(local)
+            .fetch_one(c)
+            .await)?)
+    }
+
+    /// Lets the next row of the lane move up after its head has finished.
+    pub(super) async fn promote(
+        &self,
+        conn: &mut Conn,
+        lane: &str,
+        now: Ts,
+    ) -> Result<(), QueueError> {
+        let promoted = on!(conn, |c| sqlx::query_scalar(PROMOTE)
+            .bind(lane)
+            .bind(now)
+            .fetch_optional(c)
+            .await)?;
+        if let Some(id) = promoted {
+            self.wake_after_commit(conn, id);
+        }
+        Ok(())
+    }
+}
