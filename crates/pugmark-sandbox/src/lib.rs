@@ -1,1 +1,34 @@
-//! Look-alikes of the outside systems.
+//! Look-alikes of the outside systems, served on loopback, for tests and the demonstration.
+//!
+//! Each look-alike answers over real HTTP the way the real system was observed to answer, oddities included,
+//! breaks on demand ([`fault`]), and keeps a [`journal`] of every effect, so that "nothing was lost, nothing was
+//! made twice" can be judged by what the outside system holds and not by what its client believes.
+//!
+//! This crate depends on no client crate: it is a second, independent reading of how the outside systems behave.
+//!
+//! ```no_run
+//! use pugmark_sandbox::{Fault, FaultPlan, VtigerSandbox};
+//!
+//! # async fn example() -> std::io::Result<()> {
+//! let crm = VtigerSandbox::builder().seed(7).start().await?;
+//! println!("{} as {}", crm.url(), crm.username());
+//! crm.faults().set(FaultPlan::new(7).nth("create", 2, Fault::HttpAfterEffect(502)));
+//! // ... drive a client against it ...
+//! assert!(crm.journal().count_distinct_by("Contacts", "lastname").values().all(|ids| ids.len() == 1));
+//! crm.shutdown().await;
+//! # Ok(()) }
+//! ```
+
+pub mod clock;
+pub mod fault;
+pub mod journal;
+pub mod vtiger;
+mod wire;
+
+pub use clock::{Clock, ManualClock};
+pub use fault::{Fault, FaultPlan, Faults, Match, Occurrence, Rule};
+pub use journal::{Journal, JournalEntry, JournalKind, Moment, Outcome};
+pub use vtiger::{
+    CloudQuota, CustomField, CustomFieldKind, Edition, Latency, StoredRecord, UserSpec, Variant,
+    VtigerSandbox, VtigerSandboxBuilder,
+};

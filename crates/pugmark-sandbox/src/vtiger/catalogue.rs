@@ -1,0 +1,549 @@
+//! The modules of an installation, built from the answers of `listtypes` and `describe` of a real vTiger 8.0.
+
+use std::collections::HashMap;
+use std::io;
+
+use serde_json::{Map, Value, json};
+
+use super::config::{Config, CustomField, CustomFieldKind, Variant};
+use super::dialect::Dialect;
+use super::widths;
+
+/// The recorded `describe` answers, one per module that is modelled.
+const DESCRIBED: [&str; 11] = [
+    include_str!("../../../../fixtures/vtiger8/057-meta-describe-Contacts.json"),
+    include_str!("../../../../fixtures/vtiger8/058-meta-describe-Leads.json"),
+    include_str!("../../../../fixtures/vtiger8/059-meta-describe-Users.json"),
+    include_str!("../../../../fixtures/vtiger8/060-meta-describe-Calendar.json"),
+    include_str!("../../../../fixtures/vtiger8/061-meta-describe-Events.json"),
+    include_str!("../../../../fixtures/vtiger8/062-meta-describe-ModComments.json"),
+    include_str!("../../../../fixtures/vtiger8/063-meta-describe-Documents.json"),
+    include_str!("../../../../fixtures/vtiger8/064-meta-describe-Accounts.json"),
+    include_str!("../../../../fixtures/vtiger8/065-meta-describe-HelpDesk.json"),
+    include_str!("../../../../fixtures/vtiger8/066-meta-describe-Groups.json"),
+    include_str!("../../../../fixtures/vtiger8/067-meta-describe-Currency.json"),
+];
+
+/// The recorded `listtypes` answer.
+const LISTED: &str = include_str!("../../../../fixtures/vtiger8/053-meta-listtypes.json");
+
+/// First number of a custom field on a fresh installation; they grow by two.
+const FIRST_CUSTOM_FIELD: u32 = 853;
+
+/// How the database column behind a field treats a value.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Kind {
+    /// Text, cut to so many characters.
+    Text(Option<usize>),
+    /// Values joined by ` |##| `.
+    MultiPicklist,
+    /// 32-bit number.
+    Integer,
+    /// Decimal; a decimal field dies on text that is no number, a currency field reads as much of it as it can.
+    Decimal {
+        digits: u8,
+        scale: u8,
+        lenient: bool,
+    },
+    /// 0 or 1.
+    Boolean,
+    /// Date.
+    Date,
+    /// Time of day.
+    Time,
+    /// Moment in the server's zone.
+    DateTime,
+    /// Record of one of these modules.
+    Reference(Vec<String>),
+    /// User or group.
+    Owner,
+    /// The record's own id.
+    Id,
+}
+
+/// A field of a module.
+#[derive(Clone, Debug)]
+pub(super) struct Field {
+    pub(super) name: String,
+    pub(super) label: String,
+    pub(super) mandatory: bool,
+    pub(super) unique: bool,
+    pub(super) editable: bool,
+    pub(super) kind: Kind,
+    /// Type name that `describe` shows.
+    pub(super) type_name: String,
+    /// Whether an administrator added it.
+    custom: bool,
+    /// What `describe` shows of it.
+    describe: Map<String, Value>,
+}
+
+/// A module.
+#[derive(Clone, Debug)]
+pub(super) struct Module {
+    pub(super) name: String,
+    pub(super) is_entity: bool,
+    pub(super) fields: Vec<Field>,
+    by_name: HashMap<String, usize>,
+    /// Fields whose values, joined by a space, make the label.
+    pub(super) label_fields: Vec<usize>,
+    describe: Map<String, Value>,
+}
+
+/// Position of a module in the catalogue.
+pub(super) type ModuleIndex = usize;
+
+/// All modules.
+#[derive(Debug)]
+pub(super) struct Catalogue {
+    modules: Vec<Module>,
+    by_name: HashMap<String, ModuleIndex>,
+    /// `listtypes`: names in order, with their information.
+    listed: Vec<(String, Value)>,
+}
+
+impl Module {
+    pub(super) fn field(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
+    /// Index of a field that every entity module has, where it does.
+    pub(super) fn id_field(&self) -> Option<usize> {
+        self.fields.iter().position(|field| field.kind == Kind::Id)
+    }
+
+    /// The field that the server numbers (`contact_no`, ...), with its prefix.
+    pub(super) fn numbering(&self) -> Option<(usize, &'static str)> {
+        let (field, prefix) = match self.name.as_str() {
+            "Contacts" => ("contact_no", "CON"),
+            "Leads" => ("lead_no", "LEA"),
+            "Accounts" => ("account_no", "ACC"),
+            "HelpDesk" => ("ticket_no", "TT"),
+            "Documents" => ("note_no", "DOC"),
+            _ => return None,
+        };
+        Some((self.field(field)?, prefix))
+    }
+
+    /// The `describe` answer. Dates show the calling user's format.
+    pub(super) fn describe(&self, dialect: Dialect, date_format: &str) -> Value {
+        let mut answer = self.describe.clone();
+        answer.insert(
+            "fields".into(),
+            self.fields
+                .iter()
+                .map(|field| field.describe(dialect, date_format))
+                .collect(),
+        );
+        answer.insert(
+            "idPrefix".into(),
+            Value::String(dialect.prefix(&self.name).to_string()),
+        );
+        if dialect == Dialect::Cloud {
+            answer.insert("inactivefields".into(), json!([]));
+            answer.insert("closedStatesInfo".into(), json!([]));
+            answer.insert("tools".into(), json!([]));
+        }
+        Value::Object(answer)
+    }
+
+    fn add_custom(&mut self, custom: &CustomField, name: String) {
+        let kind = custom_kind(custom);
+        let type_name = custom_type_name(&custom.kind);
+        let mut describe = Map::new();
+        describe.insert("name".into(), json!(name));
+        describe.insert("label".into(), json!(custom.label));
+        describe.insert("mandatory".into(), json!(false));
+        describe.insert("type".into(), custom_type(custom));
+        describe.insert("isunique".into(), json!(custom.unique));
+        describe.insert("nullable".into(), json!(true));
+        describe.insert("editable".into(), json!(true));
+        describe.insert("default".into(), json!(custom.default));
+        let field = Field {
+            name,
+            label: custom.label.clone(),
+            mandatory: false,
+            unique: custom.unique,
+            editable: true,
+            kind,
+            type_name: type_name.to_owned(),
+            custom: true,
+            describe,
+        };
+        let place = self.custom_place();
+        self.fields.insert(place, field);
+        self.reindex();
+    }
+
+    /// Custom fields have a block of their own behind the block that ends with `tags`.
+    fn custom_place(&self) -> usize {
+        let last_block_end = self
+            .fields
+            .iter()
+            .rposition(|field| field.name == "tags" || field.custom);
+        last_block_end.map_or(self.fields.len(), |position| position + 1)
+    }
+
+    fn reindex(&mut self) {
+        self.by_name = self
+            .fields
+            .iter()
+            .enumerate()
+            .map(|(at, field)| (field.name.clone(), at))
+            .collect();
+        let labels = self
+            .describe
+            .get("labelFields")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        // Two modules give a column's name there instead of a field's.
+        let renamed = |name: &str| match (self.name.as_str(), name) {
+            ("Documents", "title") => "notes_title".to_owned(),
+            ("HelpDesk", "title") => "ticket_title".to_owned(),
+            _ => name.to_owned(),
+        };
+        self.label_fields = labels
+            .split(',')
+            .filter_map(|name| self.by_name.get(&renamed(name)).copied())
+            .collect();
+    }
+}
+
+impl Field {
+    fn describe(&self, dialect: Dialect, date_format: &str) -> Value {
+        let mut shown = self.describe.clone();
+        if shown.contains_key("isunique") {
+            shown.insert("isunique".into(), json!(self.unique));
+        }
+        if let Some(kind) = shown.get_mut("type").and_then(Value::as_object_mut) {
+            if kind.contains_key("format") {
+                kind.insert("format".into(), json!(date_format));
+            }
+            if dialect == Dialect::Cloud
+                && let Some(length) = self.cloud_length()
+            {
+                kind.insert("length".into(), length);
+            }
+        }
+        Value::Object(shown)
+    }
+
+    /// The hosted edition shows lengths, as a number or as text.
+    fn cloud_length(&self) -> Option<Value> {
+        match &self.kind {
+            Kind::Text(Some(width)) => Some(json!(width)),
+            Kind::Text(None) => Some(json!("16777215")),
+            Kind::Decimal { digits, scale, .. } => {
+                Some(json!(format!("{},{scale}", digits + scale)))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn is_recorded_custom(name: &str) -> bool {
+    name.strip_prefix("cf_")
+        .is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+}
+
+impl Catalogue {
+    /// A fresh installation's modules with the configured custom fields.
+    pub(super) fn new(config: &Config) -> io::Result<Self> {
+        let modules = DESCRIBED
+            .iter()
+            .map(|text| read_module(text, config.variant))
+            .collect::<io::Result<Vec<_>>>()?;
+        let by_name = modules
+            .iter()
+            .enumerate()
+            .map(|(at, module)| (module.name.clone(), at))
+            .collect();
+        let mut catalogue = Self {
+            modules,
+            by_name,
+            listed: read_listed()?,
+        };
+        catalogue.add_custom_fields(&config.custom_fields)?;
+        for (module, field) in &config.unique_fields {
+            if !catalogue.set_unique(module, field, true) {
+                return Err(invalid(format!(
+                    "no field {field} in module {module} that could be made unique"
+                )));
+            }
+        }
+        Ok(catalogue)
+    }
+
+    fn add_custom_fields(&mut self, fields: &[CustomField]) -> io::Result<()> {
+        let mut next = FIRST_CUSTOM_FIELD;
+        for custom in fields {
+            let Some(&at) = self.by_name.get(&custom.module) else {
+                return Err(invalid(format!(
+                    "custom field {:?}: module {} is not modelled",
+                    custom.label, custom.module
+                )));
+            };
+            let name = custom.name.clone().unwrap_or_else(|| format!("cf_{next}"));
+            next += 2;
+            if self.modules[at].field(&name).is_some() {
+                return Err(invalid(format!(
+                    "custom field {name} exists twice in {}",
+                    custom.module
+                )));
+            }
+            self.modules[at].add_custom(custom, name);
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_unique(&mut self, module: &str, field: &str, unique: bool) -> bool {
+        let Some(&at) = self.by_name.get(module) else {
+            return false;
+        };
+        let Some(position) = self.modules[at].field(field) else {
+            return false;
+        };
+        self.modules[at].fields[position].unique = unique;
+        true
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<ModuleIndex> {
+        self.by_name.get(name).copied()
+    }
+
+    pub(super) fn module(&self, at: ModuleIndex) -> &Module {
+        &self.modules[at]
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.modules.len()
+    }
+
+    /// Whether the installation lists a module of this name, modelled or not.
+    pub(super) fn is_listed(&self, name: &str) -> bool {
+        self.listed.iter().any(|(listed, _)| listed == name)
+    }
+
+    /// The `listtypes` answer: all modules, or those that have a field of one of these types.
+    pub(super) fn list_types(
+        &self,
+        types: Option<&[String]>,
+        admin: bool,
+        without: &[&str],
+    ) -> Value {
+        let shown = self.listed.iter().filter(|(name, _)| {
+            (admin || name != "Users")
+                && !without.contains(&name.as_str())
+                && types.is_none_or(|types| self.has_type(name, types))
+        });
+        let (names, information): (Vec<Value>, Map<String, Value>) = shown
+            .map(|(name, about)| (json!(name), (name.clone(), about.clone())))
+            .unzip();
+        json!({ "types": names, "information": information })
+    }
+
+    fn has_type(&self, name: &str, types: &[String]) -> bool {
+        match self.find(name) {
+            // Users are never found by a field type.
+            Some(at) => {
+                let module = self.module(at);
+                module.name != "Users"
+                    && module
+                        .fields
+                        .iter()
+                        .any(|field| types.contains(&field.type_name))
+            }
+            // Not modelled, but seen in the list of those with an e-mail field.
+            None => name == "Vendors" && types.iter().any(|wanted| wanted == "email"),
+        }
+    }
+}
+
+fn invalid(message: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, message)
+}
+
+fn recorded_result(text: &str) -> io::Result<Value> {
+    let mut recording: Value = serde_json::from_str(text).map_err(io::Error::from)?;
+    Ok(recording["response"]["body"]["result"].take())
+}
+
+fn read_listed() -> io::Result<Vec<(String, Value)>> {
+    let result = recorded_result(LISTED)?;
+    let names = result["types"].as_array().cloned().unwrap_or_default();
+    let names = names.iter().filter_map(Value::as_str);
+    Ok(names
+        .map(|name| (name.to_owned(), result["information"][name].clone()))
+        .collect())
+}
+
+fn read_module(text: &str, variant: Variant) -> io::Result<Module> {
+    let mut result = recorded_result(text)?;
+    let listed = result["fields"].take();
+    let describe = result.as_object().cloned().unwrap_or_default();
+    let name = describe
+        .get("name")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
+    // The recorded installation had custom fields of its own; a fresh one has none.
+    let fields = listed
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_object);
+    let fields = fields
+        .map(|field| read_field(&name, field, variant))
+        .filter(|field| !is_recorded_custom(&field.name));
+    let is_entity = describe
+        .get("isEntity")
+        .and_then(Value::as_bool)
+        .unwrap_or(false);
+    let mut module = Module {
+        fields: fields.collect(),
+        name,
+        is_entity,
+        by_name: HashMap::new(),
+        label_fields: Vec::new(),
+        describe,
+    };
+    module.reindex();
+    Ok(module)
+}
+
+fn read_field(module: &str, described: &Map<String, Value>, variant: Variant) -> Field {
+    let text = |key: &str| {
+        described
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let flag = |key: &str| described.get(key).and_then(Value::as_bool).unwrap_or(false);
+    let mut describe = described.clone();
+    let name = text("name");
+    if variant == Variant::RoleidDbFix && module == "Users" && name == "roleid" {
+        describe.insert("type".into(), json!({ "name": "string" }));
+    }
+    let kind = describe.get("type").cloned().unwrap_or_default();
+    let type_name = kind["name"].as_str().unwrap_or_default().to_owned();
+    Field {
+        label: text("label"),
+        mandatory: flag("mandatory"),
+        unique: flag("isunique"),
+        editable: flag("editable"),
+        kind: built_in_kind(module, &name, &type_name, &kind),
+        type_name,
+        name,
+        custom: false,
+        describe,
+    }
+}
+
+/// Columns whose type differs from what `describe` says of the field.
+fn column_override(module: &str, field: &str) -> Option<Kind> {
+    match (module, field) {
+        // Kept as text, verbatim.
+        ("Calendar" | "Events", "time_start" | "time_end" | "duration_hours" | "reminder_time") => {
+            Some(Kind::Text(Some(50)))
+        }
+        ("Users", "is_admin") => Some(Kind::Text(Some(3))),
+        _ => None,
+    }
+}
+
+fn built_in_kind(module: &str, field: &str, type_name: &str, described: &Value) -> Kind {
+    if let Some(kind) = column_override(module, field) {
+        return kind;
+    }
+    match type_name {
+        "integer" => Kind::Integer,
+        "double" => Kind::Decimal {
+            digits: 17,
+            scale: 8,
+            lenient: false,
+        },
+        "currency" => Kind::Decimal {
+            digits: 17,
+            scale: 8,
+            lenient: true,
+        },
+        "boolean" => Kind::Boolean,
+        "date" => Kind::Date,
+        "time" => Kind::Time,
+        "datetime" => Kind::DateTime,
+        "multipicklist" => Kind::MultiPicklist,
+        "owner" => Kind::Owner,
+        "reference" => Kind::Reference(strings(&described["refersTo"])),
+        "autogenerated" if field == "id" => Kind::Id,
+        _ => Kind::Text(widths::built_in(module, field, type_name)),
+    }
+}
+
+fn strings(list: &Value) -> Vec<String> {
+    list.as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect()
+}
+
+fn custom_kind(custom: &CustomField) -> Kind {
+    match &custom.kind {
+        CustomFieldKind::Text => Kind::Text(Some(custom.length.unwrap_or(100))),
+        CustomFieldKind::TextArea => Kind::Text(custom.length),
+        CustomFieldKind::Integer => Kind::Integer,
+        CustomFieldKind::Decimal { digits, scale } => Kind::Decimal {
+            digits: *digits,
+            scale: *scale,
+            lenient: false,
+        },
+        CustomFieldKind::Currency { digits, scale } => Kind::Decimal {
+            digits: *digits,
+            scale: *scale,
+            lenient: true,
+        },
+        CustomFieldKind::Date => Kind::Date,
+        CustomFieldKind::Time => Kind::Time,
+        CustomFieldKind::Checkbox => Kind::Boolean,
+        CustomFieldKind::Picklist(_) => Kind::Text(Some(custom.length.unwrap_or(255))),
+        CustomFieldKind::MultiPicklist(_) => Kind::MultiPicklist,
+        CustomFieldKind::Phone => Kind::Text(Some(custom.length.unwrap_or(30))),
+        CustomFieldKind::Email => Kind::Text(Some(custom.length.unwrap_or(50))),
+        CustomFieldKind::Url => Kind::Text(Some(custom.length.unwrap_or(255))),
+    }
+}
+
+fn custom_type_name(kind: &CustomFieldKind) -> &'static str {
+    match kind {
+        CustomFieldKind::Text => "string",
+        CustomFieldKind::TextArea => "text",
+        CustomFieldKind::Integer => "integer",
+        CustomFieldKind::Decimal { .. } => "double",
+        CustomFieldKind::Currency { .. } => "currency",
+        CustomFieldKind::Date => "date",
+        CustomFieldKind::Time => "time",
+        CustomFieldKind::Checkbox => "boolean",
+        CustomFieldKind::Picklist(_) => "picklist",
+        CustomFieldKind::MultiPicklist(_) => "multipicklist",
+        CustomFieldKind::Phone => "phone",
+        CustomFieldKind::Email => "email",
+        CustomFieldKind::Url => "url",
+    }
+}
+
+fn custom_type(custom: &CustomField) -> Value {
+    let name = custom_type_name(&custom.kind);
+    match &custom.kind {
+        CustomFieldKind::Picklist(values) | CustomFieldKind::MultiPicklist(values) => {
+            let options: Vec<Value> = values
+                .iter()
+                .map(|value| json!({ "label": value, "value": value }))
+                .collect();
+            json!({ "picklistValues": options, "defaultValue": values.first().cloned().unwrap_or_default(), "name": name })
+        }
+        CustomFieldKind::Date => json!({ "format": "yyyy-mm-dd", "name": name }),
+        _ => json!({ "name": name }),
+    }
+}

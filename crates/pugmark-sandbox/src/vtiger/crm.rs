@@ -1,0 +1,529 @@
+//! The CRM behind the server: takes a request, lets the fault plan have its way, executes, keeps the journal.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::auth::SessionLock;
+use super::cloud::{self, Meter};
+use super::config::{Config, Edition, Variant};
+use super::failure::Failure;
+use super::noise;
+use super::operations::{self, Stage};
+use super::state::State;
+use super::store::StoredRecord;
+use super::{ui, webservice};
+use crate::fault::{Fault, Faults};
+use crate::journal::{Journal, JournalKind, Moment, Outcome};
+use crate::wire::{Delivery, PHP_HTML, Reply, Request};
+
+/// A CRM; shared by all connections.
+#[derive(Debug)]
+pub(super) struct Crm {
+    config: Config,
+    faults: Faults,
+    journal: Journal,
+    state: Mutex<State>,
+    meter: Mutex<Meter>,
+    requests: AtomicU64,
+}
+
+/// Which interface a request came in by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Interface {
+    WebService,
+    Rest,
+}
+
+/// What execution produced, before any fault spoils it.
+struct Done {
+    reply: Reply,
+    outcome: Outcome,
+    user: Option<String>,
+    failure: Option<Failure>,
+}
+
+impl Crm {
+    pub(super) fn new(config: Config) -> io::Result<Self> {
+        let state = State::new(&config)?;
+        Ok(Self {
+            config,
+            faults: Faults::default(),
+            journal: Journal::default(),
+            state: Mutex::new(state),
+            meter: Mutex::default(),
+            requests: AtomicU64::new(0),
+        })
+    }
+
+    pub(super) fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    pub(super) fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    pub(super) fn max_body(&self) -> usize {
+        self.config.max_body
+    }
+
+    pub(super) fn records(&self, module: &str) -> Vec<StoredRecord> {
+        let state = self.state();
+        let Some(module) = state.catalogue.find(module) else {
+            return Vec::new();
+        };
+        state
+            .store
+            .rows(module)
+            .map(|(number, _)| state.stored_record(module, number))
+            .collect()
+    }
+
+    pub(super) fn record(&self, id: &str) -> Option<StoredRecord> {
+        let state = self.state();
+        let (module, number) = state.locate(state.canonical, id)?;
+        Some(state.stored_record(module, number))
+    }
+
+    pub(super) fn edit_as_person(&self, id: &str, changes: &[(&str, &str)]) -> bool {
+        ui::edit(
+            &mut self.state(),
+            &self.journal,
+            self.config.clock.now(),
+            id,
+            changes,
+        )
+    }
+
+    pub(super) fn insert_as_person(&self, module: &str, fields: &[(&str, &str)]) -> Option<String> {
+        ui::insert(
+            &mut self.state(),
+            &self.journal,
+            self.config.clock.now(),
+            module,
+            fields,
+        )
+    }
+
+    pub(super) fn remove_as_person(&self, id: &str) -> bool {
+        ui::remove(
+            &mut self.state(),
+            &self.journal,
+            self.config.clock.now(),
+            id,
+        )
+    }
+
+    pub(super) fn skip_to_record_number(&self, number: u64) {
+        self.state().store.skip_to(number);
+    }
+
+    pub(super) fn set_unique(&self, module: &str, field: &str, unique: bool) -> bool {
+        self.state().catalogue.set_unique(module, field, unique)
+    }
+
+    pub(super) fn drop_all_sessions(&self) {
+        self.state().auth.drop_all_sessions();
+    }
+
+    /// Answers a request. What it does to the store happens even when the caller goes away meanwhile, as in PHP.
+    pub(super) async fn handle(self: &Arc<Self>, request: Request) -> Reply {
+        let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
+        let Some(interface) = self.interface(&request.path) else {
+            let reply = Reply::web_server_page(404);
+            self.note_call(number, None, "", &reply, Outcome::WebServer, Duration::ZERO);
+            return reply;
+        };
+        let crm = Arc::clone(self);
+        let work =
+            tokio::spawn(async move { crm.process(interface, Arc::new(request), number).await });
+        work.await.unwrap_or_else(|_| Reply::fatal())
+    }
+
+    /// The answer to a body above the limit: PHP sees no parameters at all.
+    pub(super) fn body_too_large(&self) -> Reply {
+        let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
+        let reply = Reply::fatal();
+        self.note_call(number, None, "", &reply, Outcome::Fatal, Duration::ZERO);
+        reply
+    }
+
+    fn interface(&self, path: &str) -> Option<Interface> {
+        let edition = self.config.edition;
+        if path == webservice::PATH && edition != Edition::Cloud {
+            Some(Interface::WebService)
+        } else if path.starts_with(cloud::PATH) && edition != Edition::OpenSource {
+            Some(Interface::Rest)
+        } else {
+            None
+        }
+    }
+
+    async fn process(
+        self: &Arc<Self>,
+        interface: Interface,
+        request: Arc<Request>,
+        number: u64,
+    ) -> Reply {
+        let started = Instant::now();
+        let operation = match interface {
+            Interface::WebService => operations::name_of(&request),
+            Interface::Rest => cloud::name_of(&request),
+        };
+        let fault = self
+            .faults
+            .decide(&operation)
+            .filter(|fault| self.applies(fault, &operation, interface));
+        let (mut reply, outcome, user) = self
+            .spoiled(interface, &request, number, &operation, fault)
+            .await;
+        if interface == Interface::Rest && reply.status != 0 && reply.delivery != Delivery::Nothing
+        {
+            self.show_quota(&mut reply);
+        }
+        self.note_call(number, user, &operation, &reply, outcome, started.elapsed());
+        reply
+    }
+
+    /// Some faults make sense for some calls only; one that does not apply costs nothing.
+    fn applies(&self, fault: &Fault, operation: &str, interface: Interface) -> bool {
+        let applies = match fault {
+            Fault::EmptyPage => matches!(operation, "query" | "query_related" | "retrieve_related"),
+            Fault::DropSession => {
+                interface == Interface::WebService && !matches!(operation, "getchallenge" | "login")
+            }
+            _ => true,
+        };
+        if !applies {
+            self.faults.give_back();
+        }
+        applies
+    }
+
+    async fn spoiled(
+        self: &Arc<Self>,
+        interface: Interface,
+        request: &Arc<Request>,
+        number: u64,
+        operation: &str,
+        fault: Option<Fault>,
+    ) -> (Reply, Outcome, Option<String>) {
+        let Some(fault) = fault else {
+            let done = self
+                .execute(interface, request, number, operation, Duration::ZERO)
+                .await;
+            return (done.reply, done.outcome, done.user);
+        };
+        let note = |moment| self.note_fault(number, operation, &fault, moment);
+        match &fault {
+            Fault::RefuseConnection
+            | Fault::Http(_)
+            | Fault::TooMany { .. }
+            | Fault::HangBeforeEffect(_) => {
+                note(Moment::BeforeEffect);
+                let (reply, outcome) = instead(&fault);
+                (reply, outcome, None)
+            }
+            Fault::CutBody {
+                after_effect: false,
+            } => {
+                note(Moment::BeforeEffect);
+                let page = Reply::web_server_page(200);
+                (
+                    Reply {
+                        delivery: Delivery::HalfBody,
+                        ..page
+                    },
+                    Outcome::Spoiled,
+                    None,
+                )
+            }
+            Fault::EmptyPage => {
+                note(Moment::BeforeEffect);
+                (
+                    self.success(interface, &serde_json::json!([])),
+                    Outcome::Spoiled,
+                    None,
+                )
+            }
+            Fault::LateCommit { delay } => {
+                note(Moment::BeforeEffect);
+                self.execute_later(interface, request, number, operation, *delay);
+                (Reply::nothing(), Outcome::NoAnswer, None)
+            }
+            Fault::DropSession => {
+                note(Moment::BeforeEffect);
+                if let Some(session) = operations::session_of(request) {
+                    self.state().auth.drop_session(session);
+                }
+                let done = self
+                    .execute(interface, request, number, operation, Duration::ZERO)
+                    .await;
+                (done.reply, done.outcome, done.user)
+            }
+            Fault::Slow(delay) => {
+                note(Moment::BeforeEffect);
+                let done = self
+                    .execute(interface, request, number, operation, *delay)
+                    .await;
+                (done.reply, done.outcome, done.user)
+            }
+            Fault::HttpAfterEffect(_)
+            | Fault::HangAfterEffect
+            | Fault::CutBody { after_effect: true }
+            | Fault::HtmlAfterEffect
+            | Fault::SuccessFalseAfterEffect
+            | Fault::NullResultAfterEffect
+            | Fault::DisplayErrorsNoise => {
+                let done = self
+                    .execute(interface, request, number, operation, Duration::ZERO)
+                    .await;
+                note(Moment::AfterEffect);
+                let user = done.user.clone();
+                let (reply, outcome) = self.afterwards(interface, &fault, operation, done);
+                (reply, outcome, user)
+            }
+        }
+    }
+
+    fn afterwards(
+        &self,
+        interface: Interface,
+        fault: &Fault,
+        operation: &str,
+        done: Done,
+    ) -> (Reply, Outcome) {
+        match fault {
+            Fault::HttpAfterEffect(status) => (Reply::web_server_page(*status), Outcome::Spoiled),
+            Fault::HangAfterEffect => {
+                let held = Delivery::Held(self.config.hang_limit);
+                (
+                    Reply {
+                        delivery: held,
+                        ..Reply::nothing()
+                    },
+                    Outcome::NoAnswer,
+                )
+            }
+            Fault::CutBody { .. } => (
+                Reply {
+                    delivery: Delivery::HalfBody,
+                    ..done.reply
+                },
+                Outcome::Spoiled,
+            ),
+            Fault::HtmlAfterEffect => {
+                let body = "<!DOCTYPE html><html><head><title>Vtiger</title></head><body>Loading...</body></html>";
+                (Reply::new(200, PHP_HTML, body.to_owned()), Outcome::Spoiled)
+            }
+            Fault::SuccessFalseAfterEffect => (self.unknown_error(interface), Outcome::Spoiled),
+            Fault::NullResultAfterEffect => (
+                self.success(interface, &serde_json::Value::Null),
+                Outcome::Spoiled,
+            ),
+            _ => {
+                let mut reply = done.reply;
+                noise::add(&mut reply, operation, done.failure.as_ref());
+                (reply, done.outcome)
+            }
+        }
+    }
+
+    fn success(&self, interface: Interface, result: &serde_json::Value) -> Reply {
+        let content_type = if interface == Interface::Rest {
+            "text/json"
+        } else {
+            "application/json"
+        };
+        Reply::new(200, content_type, webservice::success(result))
+    }
+
+    fn unknown_error(&self, interface: Interface) -> Reply {
+        match interface {
+            Interface::WebService => {
+                Reply::new(200, "application/json", webservice::unknown_error())
+            }
+            Interface::Rest => cloud::refused(
+                400,
+                "INTERNAL_SERVER_ERROR",
+                "Unknown Error while processing request",
+            ),
+        }
+    }
+
+    /// The connection is gone; the program on the server does not know and goes on.
+    fn execute_later(
+        self: &Arc<Self>,
+        interface: Interface,
+        request: &Arc<Request>,
+        number: u64,
+        operation: &str,
+        delay: Duration,
+    ) {
+        let (crm, request, operation) =
+            (Arc::clone(self), Arc::clone(request), operation.to_owned());
+        tokio::spawn(async move {
+            crm.execute(interface, &request, number, &operation, delay)
+                .await;
+        });
+    }
+
+    async fn execute(
+        &self,
+        interface: Interface,
+        request: &Request,
+        number: u64,
+        operation: &str,
+        delay: Duration,
+    ) -> Done {
+        // PHP's session lock: held while the program runs.
+        let lock = self.session_lock(interface, request);
+        let _held = match &lock {
+            Some(lock) => Some(lock.lock().await),
+            None => None,
+        };
+        let wait = self.config.latency.of(operation) + delay;
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        match interface {
+            Interface::WebService => self.execute_webservice(request, number, operation),
+            Interface::Rest => self.execute_rest(request, number),
+        }
+    }
+
+    fn session_lock(&self, interface: Interface, request: &Request) -> Option<SessionLock> {
+        let session =
+            operations::session_of(request).filter(|_| interface == Interface::WebService)?;
+        self.state().auth.lock_of(session)
+    }
+
+    fn execute_webservice(&self, request: &Request, number: u64, operation: &str) -> Done {
+        let mut state = self.state();
+        let executed = operations::execute(self.stage(&mut state, number), request);
+        drop(state);
+        let mut reply = webservice::reply(&executed.answer);
+        let outcome = webservice::outcome(&executed.answer);
+        let failure = executed.answer.err();
+        if self.config.variant == Variant::DisplayErrors {
+            noise::add(&mut reply, operation, failure.as_ref());
+        }
+        Done {
+            reply,
+            outcome,
+            user: executed.user,
+            failure,
+        }
+    }
+
+    fn execute_rest(&self, request: &Request, number: u64) -> Done {
+        let remaining = lock(&self.meter).count(self.config.quota, self.config.clock.now());
+        let mut done = if remaining.exceeded {
+            let reply = cloud::refused(429, "TOO_MANY_REQUESTS", "API call limit exceeded");
+            Done {
+                reply,
+                outcome: Outcome::Refused("TOO_MANY_REQUESTS".into()),
+                user: None,
+                failure: None,
+            }
+        } else {
+            let mut state = self.state();
+            let served = cloud::execute(self.stage(&mut state, number), request);
+            drop(state);
+            let reply = cloud::reply(&served);
+            let outcome = webservice::outcome(&served.executed.answer);
+            Done {
+                reply,
+                outcome,
+                user: served.executed.user,
+                failure: served.executed.answer.err(),
+            }
+        };
+        remaining.show_on(&mut done.reply);
+        done
+    }
+
+    /// Every answer of the hosted edition shows the quotas, also one that a fault made.
+    fn show_quota(&self, reply: &mut Reply) {
+        if !reply
+            .headers
+            .iter()
+            .any(|(name, _)| *name == "x-floodcontrol-remaining")
+        {
+            lock(&self.meter)
+                .count(self.config.quota, self.config.clock.now())
+                .show_on(reply);
+        }
+    }
+
+    fn stage<'a>(&'a self, state: &'a mut State, request_no: u64) -> Stage<'a> {
+        Stage {
+            state,
+            journal: &self.journal,
+            config: &self.config,
+            now: self.config.clock.now(),
+            request_no,
+        }
+    }
+
+    fn note_call(
+        &self,
+        number: u64,
+        user: Option<String>,
+        operation: &str,
+        reply: &Reply,
+        outcome: Outcome,
+        duration: Duration,
+    ) {
+        let kind = JournalKind::Call {
+            operation: operation.to_owned(),
+            http: reply.status,
+            outcome,
+            duration,
+        };
+        self.journal
+            .append(self.config.clock.now(), Some(number), user, kind);
+    }
+
+    fn note_fault(&self, number: u64, operation: &str, fault: &Fault, moment: Moment) {
+        let kind = JournalKind::FaultInjected {
+            operation: operation.to_owned(),
+            fault: fault.clone(),
+            moment,
+        };
+        self.journal
+            .append(self.config.clock.now(), Some(number), None, kind);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What is answered in place of executing the call.
+fn instead(fault: &Fault) -> (Reply, Outcome) {
+    match fault {
+        Fault::Http(status) => (Reply::web_server_page(*status), Outcome::Spoiled),
+        Fault::TooMany { retry_after } => {
+            let mut reply = Reply::web_server_page(429);
+            reply
+                .headers
+                .extend(retry_after.map(|seconds| ("retry-after", seconds.to_string())));
+            (reply, Outcome::Spoiled)
+        }
+        Fault::HangBeforeEffect(time) => (
+            Reply {
+                delivery: Delivery::Held(*time),
+                ..Reply::nothing()
+            },
+            Outcome::NoAnswer,
+        ),
+        _ => (Reply::nothing(), Outcome::NoAnswer),
+    }
+}

@@ -1,0 +1,269 @@
+//! The handle on a running look-alike of vTiger, and its builder.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::config::{CloudQuota, Config, CustomField, Edition, Latency, UserSpec, Variant};
+use super::crm::Crm;
+use super::server::Server;
+use super::store::StoredRecord;
+use crate::clock::Clock;
+use crate::fault::Faults;
+use crate::journal::Journal;
+
+/// A vTiger CRM in memory, served over HTTP/1.1 on 127.0.0.1. Dropping it stops it.
+pub struct VtigerSandbox {
+    crm: Arc<Crm>,
+    server: Server,
+    user: UserSpec,
+}
+
+/// Builds a [`VtigerSandbox`]. Without any call: stock 8.0, open source, an ephemeral port, one administrator.
+#[derive(Clone, Debug, Default)]
+pub struct VtigerSandboxBuilder {
+    config: Config,
+}
+
+impl VtigerSandboxBuilder {
+    /// Seeds everything that is left to chance: tokens, session names, the order of ties.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.config.seed = seed;
+        self
+    }
+
+    /// State of repair.
+    #[must_use]
+    pub fn variant(mut self, variant: Variant) -> Self {
+        self.config.variant = variant;
+        self
+    }
+
+    /// Product.
+    #[must_use]
+    pub fn edition(mut self, edition: Edition) -> Self {
+        self.config.edition = edition;
+        self
+    }
+
+    /// Port on 127.0.0.1; none or 0 lets the system choose one.
+    #[must_use]
+    pub fn port(mut self, port: Option<u16>) -> Self {
+        self.config.port = port.unwrap_or(0);
+        self
+    }
+
+    /// Seconds that the server's configured time zone is ahead of UTC (`createdtime` and `modifiedtime` are written
+    /// in it, without saying so). The hosted edition always writes UTC.
+    #[must_use]
+    pub fn time_zone_offset(mut self, seconds: i64) -> Self {
+        self.config.time_zone_offset_seconds = seconds;
+        self
+    }
+
+    /// Adds a user. The first one is the sandbox's [`VtigerSandbox::username`]; without any there is an administrator
+    /// `admin`.
+    #[must_use]
+    pub fn user(mut self, user: UserSpec) -> Self {
+        self.config.users.push(user);
+        self
+    }
+
+    /// Adds a custom field.
+    #[must_use]
+    pub fn custom_field(mut self, field: CustomField) -> Self {
+        self.config.custom_fields.push(field);
+        self
+    }
+
+    /// Marks a built-in field as "do not allow duplicates".
+    #[must_use]
+    pub fn unique_field(mut self, module: &str, field: &str) -> Self {
+        self.config
+            .unique_fields
+            .push((module.to_owned(), field.to_owned()));
+        self
+    }
+
+    /// Registers a custom POST operation that creates a user from a JSON `element`, as an administrator may do, since the
+    /// stock `create` cannot.
+    #[must_use]
+    pub fn create_user_operation(mut self, name: &str) -> Self {
+        self.config.user_operations.push(name.to_ascii_lowercase());
+        self
+    }
+
+    /// Time that calls take.
+    #[must_use]
+    pub fn latency(mut self, latency: Latency) -> Self {
+        self.config.latency = latency;
+        self
+    }
+
+    /// Clock; the computer's unless said.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.config.clock = clock;
+        self
+    }
+
+    /// How long an idle session lives; 1440 s unless said.
+    #[must_use]
+    pub fn session_idle(mut self, time: Duration) -> Self {
+        self.config.session_idle = time;
+        self
+    }
+
+    /// How long [`crate::Fault::HangAfterEffect`] holds a call that its client does not give up; 60 s unless said.
+    #[must_use]
+    pub fn hang_limit(mut self, time: Duration) -> Self {
+        self.config.hang_limit = time;
+        self
+    }
+
+    /// Largest request body in bytes (PHP's `post_max_size`); 8 MiB unless said.
+    #[must_use]
+    pub fn max_body(mut self, bytes: usize) -> Self {
+        self.config.max_body = bytes;
+        self
+    }
+
+    /// Call limits of the hosted edition.
+    #[must_use]
+    pub fn cloud_quota(mut self, quota: CloudQuota) -> Self {
+        self.config.quota = quota;
+        self
+    }
+
+    /// Whether the hosted edition has a module `Leads`; many instances have none.
+    #[must_use]
+    pub fn cloud_leads(mut self, present: bool) -> Self {
+        self.config.cloud_leads = present;
+        self
+    }
+
+    /// Binds the port and serves. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// When the port cannot be bound, or (`InvalidInput`) when a custom field names a module that is not modelled.
+    pub async fn start(mut self) -> io::Result<VtigerSandbox> {
+        if self.config.users.is_empty() {
+            self.config
+                .users
+                .push(UserSpec::admin("admin", "SandboxAccessKey"));
+        }
+        let user = self.config.users[0].clone();
+        let port = self.config.port;
+        let crm = Arc::new(Crm::new(self.config)?);
+        let server = Server::start(Arc::clone(&crm), port).await?;
+        Ok(VtigerSandbox { crm, server, user })
+    }
+}
+
+impl VtigerSandbox {
+    /// Begins to describe a sandbox.
+    pub fn builder() -> VtigerSandboxBuilder {
+        VtigerSandboxBuilder::default()
+    }
+
+    /// `http://127.0.0.1:<port>`, the site's root.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.server.address())
+    }
+
+    /// Port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.server.address().port()
+    }
+
+    /// Login name of the first user.
+    pub fn username(&self) -> &str {
+        &self.user.name
+    }
+
+    /// Access key of the first user.
+    pub fn access_key(&self) -> &str {
+        &self.user.access_key
+    }
+
+    /// The fault plan, to be changed at any time.
+    pub fn faults(&self) -> &Faults {
+        self.crm.faults()
+    }
+
+    /// The journal of calls, effects and faults.
+    pub fn journal(&self) -> Journal {
+        self.crm.journal().clone()
+    }
+
+    /// The living records of a module by id, as `retrieve` would show them. Empty for an unknown module.
+    pub fn records(&self, module: &str) -> Vec<StoredRecord> {
+        self.crm.records(module)
+    }
+
+    /// One living record.
+    pub fn record(&self, id: &str) -> Option<StoredRecord> {
+        self.crm.record(id)
+    }
+
+    /// A person edits a record in the user interface: `modifiedtime` and `modifiedby` (the first user) follow. Says
+    /// whether the record exists and every field is known.
+    pub fn edit(&self, id: &str, changes: &[(&str, &str)]) -> bool {
+        self.crm.edit_as_person(id, changes)
+    }
+
+    /// A person creates a record in the user interface (`source` is `CRM`). Gives its id; none for an unknown module or
+    /// field.
+    pub fn insert_as_ui(&self, module: &str, fields: &[(&str, &str)]) -> Option<String> {
+        self.crm.insert_as_person(module, fields)
+    }
+
+    /// A person deletes a record. Says whether it was there.
+    pub fn remove(&self, id: &str) -> bool {
+        self.crm.remove_as_person(id)
+    }
+
+    /// The number that the next record gets: all modules count together. Numbers never go back.
+    pub fn skip_to_record_number(&self, number: u64) {
+        self.crm.skip_to_record_number(number);
+    }
+
+    /// Marks a field as unique, or takes the mark away, while running. Says whether the field exists.
+    pub fn set_unique(&self, module: &str, field: &str, unique: bool) -> bool {
+        self.crm.set_unique(module, field, unique)
+    }
+
+    /// Ends every session, as a restart of the host with an emptied session directory does.
+    pub fn drop_all_sessions(&self) {
+        self.crm.drop_all_sessions();
+    }
+
+    /// Closes the port and cuts every connection: clients meet "connection refused". Calls being executed still
+    /// have their effect.
+    pub async fn go_down(&self) {
+        self.server.go_down().await;
+    }
+
+    /// Opens the same port again.
+    ///
+    /// # Errors
+    /// When another program has taken the port meanwhile.
+    pub async fn come_back(&self) -> io::Result<()> {
+        self.server.come_back().await
+    }
+
+    /// Stops serving.
+    pub async fn shutdown(self) {
+        self.server.go_down().await;
+    }
+}
+
+impl fmt::Debug for VtigerSandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VtigerSandbox")
+            .field("address", &self.server.address())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,239 @@
+//! HTTP/1.1 on loopback.
+
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::ext::ReasonPhrase;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Mutex, oneshot};
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::crm::Crm;
+use crate::wire::{Delivery, Reply, Request};
+
+/// A listening server, or one that is down for the moment.
+pub(super) struct Server {
+    crm: Arc<Crm>,
+    address: SocketAddr,
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    pub(super) async fn start(crm: Arc<Crm>, port: u16) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+        let address = listener.local_addr()?;
+        let running = Mutex::new(Some(Running::start(Arc::clone(&crm), listener)));
+        Ok(Self {
+            crm,
+            address,
+            running,
+        })
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Closes the port and all connections; afterwards nobody can connect.
+    pub(super) async fn go_down(&self) {
+        if let Some(running) = self.running.lock().await.take() {
+            // The receiver is gone only when the task ended by itself.
+            let _ = running.stop.send(());
+            let _ = running.task.await;
+        }
+    }
+
+    pub(super) async fn come_back(&self) -> io::Result<()> {
+        let mut running = self.running.lock().await;
+        if running.is_none() {
+            let listener = TcpListener::bind(self.address).await?;
+            *running = Some(Running::start(Arc::clone(&self.crm), listener));
+        }
+        Ok(())
+    }
+}
+
+impl Running {
+    fn start(crm: Arc<Crm>, listener: TcpListener) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        Self {
+            stop,
+            task: tokio::spawn(serve(crm, listener, stopped)),
+        }
+    }
+}
+
+async fn serve(crm: Arc<Crm>, listener: TcpListener, mut stopped: oneshot::Receiver<()>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            // Also when the sandbox was dropped.
+            _ = &mut stopped => break,
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection(Arc::clone(&crm), stream));
+                }
+                Err(error) => tracing::warn!(%error, "sandbox cannot accept a connection"),
+            },
+        }
+    }
+    drop(listener);
+    connections.shutdown().await;
+}
+
+async fn connection(crm: Arc<Crm>, stream: TcpStream) {
+    // Small answers must not wait for the client's acknowledgement.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| respond(Arc::clone(&crm), request));
+    let served = http1::Builder::new()
+        .title_case_headers(false)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "sandbox connection ended");
+    }
+}
+
+async fn respond(
+    crm: Arc<Crm>,
+    request: http::Request<Incoming>,
+) -> Result<http::Response<Answer>, Cut> {
+    let (parts, body) = request.into_parts();
+    let reply = match Limited::new(body, crm.max_body()).collect().await {
+        Ok(body) => crm.handle(Request::new(&parts, body.to_bytes())).await,
+        Err(error) if error.is::<LengthLimitError>() => crm.body_too_large(),
+        // The client went away while sending: PHP never starts.
+        Err(_) => return Err(Cut),
+    };
+    deliver(reply).await
+}
+
+async fn deliver(reply: Reply) -> Result<http::Response<Answer>, Cut> {
+    match reply.delivery {
+        Delivery::Nothing => return Err(Cut),
+        Delivery::Held(time) => {
+            // Ends early when the client closes: then this future is dropped.
+            tokio::time::sleep(time).await;
+            return Err(Cut);
+        }
+        Delivery::Whole | Delivery::HalfBody => {}
+    }
+    let half = reply.delivery == Delivery::HalfBody;
+    let mut response = http::Response::builder()
+        .status(reply.status)
+        .header(http::header::SERVER, "nginx/1.22.1");
+    if !reply.content_type.is_empty() {
+        response = response.header(http::header::CONTENT_TYPE, reply.content_type);
+    }
+    for (name, value) in &reply.headers {
+        response = response.header(*name, value);
+    }
+    let mut response = response
+        .body(Answer::new(reply.body, half))
+        .map_err(|_| Cut)?;
+    if let Some(phrase) = reply
+        .reason
+        .and_then(|phrase| ReasonPhrase::try_from(phrase).ok())
+    {
+        response.extensions_mut().insert(phrase);
+    }
+    Ok(response)
+}
+
+/// The connection is to be cut without an answer.
+#[derive(Debug)]
+struct Cut;
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cut on purpose")
+    }
+}
+
+impl std::error::Error for Cut {}
+
+/// A body that can break off in the middle.
+struct Answer {
+    promised: u64,
+    rest: Rest,
+}
+
+enum Rest {
+    Data(Bytes, Break),
+    /// The first half is handed over; one more turn lets it be sent before the connection is cut.
+    AboutToBreak,
+    Broken,
+    Nothing,
+}
+
+#[derive(Clone, Copy)]
+enum Break {
+    Never,
+    AfterThis,
+}
+
+impl Answer {
+    fn new(body: String, half: bool) -> Self {
+        let promised = body.len() as u64;
+        let mut data = Bytes::from(body);
+        let rest = if half {
+            data.truncate(data.len() / 2);
+            Rest::Data(data, Break::AfterThis)
+        } else if data.is_empty() {
+            Rest::Nothing
+        } else {
+            Rest::Data(data, Break::Never)
+        };
+        Self { promised, rest }
+    }
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        match std::mem::replace(&mut self.rest, Rest::Nothing) {
+            Rest::Data(data, end) => {
+                if let Break::AfterThis = end {
+                    self.rest = Rest::AboutToBreak;
+                }
+                Poll::Ready(Some(Ok(Frame::data(data))))
+            }
+            Rest::AboutToBreak => {
+                self.rest = Rest::Broken;
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Rest::Broken => Poll::Ready(Some(Err(Cut))),
+            Rest::Nothing => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.rest, Rest::Nothing)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.promised)
+    }
+}

@@ -1,0 +1,190 @@
+//! Everything the CRM knows, and how a stored value is shown.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+
+use super::auth::Auth;
+use super::catalogue::{Catalogue, Kind, ModuleIndex};
+use super::config::{Config, Edition};
+use super::dialect::Dialect;
+use super::entities;
+use super::principals;
+use super::store::{Row, Store, StoredRecord};
+use crate::fault::mix;
+
+/// The whole state; one lock guards it.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) catalogue: Catalogue,
+    pub(super) store: Store,
+    pub(super) auth: Auth,
+    pub(super) seed: u64,
+    /// In whose ids the journal and the sandbox's owner speak.
+    pub(super) canonical: Dialect,
+    time_zone: SignedDuration,
+    chance: u64,
+}
+
+impl State {
+    pub(super) fn new(config: &Config) -> io::Result<Self> {
+        let catalogue = Catalogue::new(config)?;
+        let store = Store::new(&catalogue);
+        let cloud = config.edition == Edition::Cloud;
+        let mut state = Self {
+            catalogue,
+            store,
+            auth: Auth::new(config.session_idle),
+            seed: config.seed,
+            canonical: if cloud {
+                Dialect::Cloud
+            } else {
+                Dialect::OpenSource
+            },
+            // The hosted edition writes UTC whatever is configured.
+            time_zone: SignedDuration::from_secs(if cloud {
+                0
+            } else {
+                config.time_zone_offset_seconds
+            }),
+            chance: 0,
+        };
+        principals::seed(&mut state, &config.users);
+        Ok(state)
+    }
+
+    /// The next number of the sandbox's own chance: the same seed and the same calls give the same numbers.
+    pub(super) fn chance(&mut self) -> u64 {
+        self.chance += 1;
+        mix(self.seed, 0x7069, self.chance)
+    }
+
+    /// A moment as the server writes it: its own zone, whole seconds, no offset.
+    pub(super) fn server_time(&self, at: Timestamp) -> String {
+        let local = at.checked_add(self.time_zone).unwrap_or(at);
+        local
+            .to_zoned(TimeZone::UTC)
+            .strftime("%Y-%m-%d %H:%M:%S")
+            .to_string()
+    }
+
+    /// Whether a query sees a row: of users only the active ones.
+    pub(super) fn is_visible(&self, module: ModuleIndex, _number: u64, row: &Row) -> bool {
+        let about = self.catalogue.module(module);
+        about.name != "Users"
+            || about
+                .field("status")
+                .and_then(|field| row[field].as_deref())
+                .is_some_and(|status| status == "Active")
+    }
+
+    /// A cell's value; empty for NULL and for what does not exist.
+    pub(super) fn cell(&self, module: ModuleIndex, number: u64, field: &str) -> &str {
+        let position = self.catalogue.module(module).field(field);
+        let row = self.store.row(module, number);
+        row.zip(position)
+            .and_then(|(row, at)| row[at].as_deref())
+            .unwrap_or_default()
+    }
+
+    /// A field as an answer shows it: references and owners as complete ids, NULL as nothing.
+    pub(super) fn shown(
+        &self,
+        dialect: Dialect,
+        module: ModuleIndex,
+        number: u64,
+        field: usize,
+    ) -> String {
+        let about = self.catalogue.module(module);
+        let cell = self
+            .store
+            .row(module, number)
+            .and_then(|row| row[field].as_deref());
+        match (&about.fields[field].kind, cell) {
+            (Kind::Id, _) => dialect.id(&about.name, number),
+            (Kind::Reference(targets), Some(cell)) => self.reference(dialect, targets, cell),
+            (Kind::Owner, Some(cell)) => self.owner(dialect, cell),
+            (_, cell) => cell.unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// A reference to a record that is not there, or not any more, reads as nothing.
+    fn reference(&self, dialect: Dialect, targets: &[String], cell: &str) -> String {
+        let Some(number) = cell.parse().ok().filter(|number| *number > 0) else {
+            return String::new();
+        };
+        for special in ["Users", "Currency"] {
+            if targets.iter().any(|target| target == special) {
+                let there = self
+                    .catalogue
+                    .find(special)
+                    .and_then(|module| self.store.row(module, number));
+                return there
+                    .map(|_| dialect.id(special, number))
+                    .unwrap_or_default();
+            }
+        }
+        let module = self.store.entity_module(number);
+        module
+            .map(|module| dialect.id(&self.catalogue.module(module).name, number))
+            .unwrap_or_default()
+    }
+
+    /// An owner that is neither user nor group reads as the bare number.
+    fn owner(&self, dialect: Dialect, cell: &str) -> String {
+        let Ok(number) = cell.parse() else {
+            return cell.to_owned();
+        };
+        for principal in ["Users", "Groups"] {
+            if self
+                .catalogue
+                .find(principal)
+                .is_some_and(|module| self.store.row(module, number).is_some())
+            {
+                return dialect.id(principal, number);
+            }
+        }
+        cell.to_owned()
+    }
+
+    /// The label: name fields joined, entity-encoded.
+    pub(super) fn label(&self, module: ModuleIndex, number: u64) -> String {
+        let about = self.catalogue.module(module);
+        let Some(row) = self.store.row(module, number) else {
+            return String::new();
+        };
+        let names = about
+            .label_fields
+            .iter()
+            .filter_map(|&field| row[field].as_deref());
+        let joined = names.collect::<Vec<_>>().join(" ");
+        entities::encode(&entities::decode(joined.trim()))
+    }
+
+    /// A record for the sandbox's owner.
+    pub(super) fn stored_record(&self, module: ModuleIndex, number: u64) -> StoredRecord {
+        let about = self.catalogue.module(module);
+        let fields: BTreeMap<String, String> = (0..about.fields.len())
+            .map(|field| {
+                (
+                    about.fields[field].name.clone(),
+                    self.shown(self.canonical, module, number, field),
+                )
+            })
+            .collect();
+        StoredRecord {
+            id: self.canonical.id(&about.name, number),
+            module: about.name.clone(),
+            fields,
+        }
+    }
+
+    /// Where an id points, without any question of rights.
+    pub(super) fn locate(&self, dialect: Dialect, id: &str) -> Option<(ModuleIndex, u64)> {
+        let (prefix, number) = id.split_once('x')?;
+        let module = self.catalogue.find(dialect.module(prefix.parse().ok()?)?)?;
+        let number = number.parse().ok()?;
+        self.store.row(module, number).map(|_| (module, number))
+    }
+}
