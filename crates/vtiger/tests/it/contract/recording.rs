@@ -1,6 +1,7 @@
 //! The recordings as files.
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
@@ -35,8 +36,14 @@ pub(crate) struct RecordedResponse {
     pub(crate) body: Json,
 }
 
+static ALL: LazyLock<Vec<Recording>> = LazyLock::new(read_all);
+
 /// Every recording of the project, in order.
-pub(crate) fn all() -> Vec<Recording> {
+pub(crate) fn all() -> &'static [Recording] {
+    &ALL
+}
+
+fn read_all() -> Vec<Recording> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/vtiger8");
     let mut paths: Vec<_> = std::fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
@@ -51,11 +58,19 @@ pub(crate) fn all() -> Vec<Recording> {
 }
 
 /// The recording whose name begins so.
-pub(crate) fn named(start: &str) -> Recording {
+pub(crate) fn named(start: &str) -> &'static Recording {
     all()
-        .into_iter()
+        .iter()
         .find(|recording| recording.name.starts_with(start))
         .unwrap_or_else(|| panic!("no {start}"))
+}
+
+/// The description of a module, if it was recorded.
+pub(crate) fn description_of(module: &str) -> Option<&'static Recording> {
+    let end = format!("-meta-describe-{module}");
+    all()
+        .iter()
+        .find(|recording| recording.name.ends_with(&end) && recording.result().is_some())
 }
 
 fn read(path: &Path) -> Recording {
