@@ -1,1 +1,17 @@
-//! Pugmark.
+//! Pugmark: durable two-way sync between vTiger CRM and the systems that run a business.
+//!
+//! ARCHITECTURE.md is the tour of the house. A change takes one way: [`capture`] notices it, [`flows`] plan it, the queue
+//! keeps it, [`delivery`] brings it to the CRM and the store records what came of it.
+
+pub mod app;
+pub mod capture;
+pub mod cli;
+pub mod config;
+pub mod crm;
+pub mod delivery;
+pub mod flows;
+pub mod http;
+pub mod problem;
+pub mod schedule;
+pub mod store;
+pub mod telemetry;

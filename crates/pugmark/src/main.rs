@@ -1,2 +1,7 @@
-//! Pugmark.
-fn main() {}
+//! The `pugmark` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pugmark::cli::main()
+}

@@ -5,6 +5,7 @@ pub mod codes;
 mod desk;
 mod enqueue;
 mod finish;
+mod held;
 mod lanes;
 mod merge;
 mod prune;

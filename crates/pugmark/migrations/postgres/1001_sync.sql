@@ -1,0 +1,86 @@
+-- Pugmark's own tables beside those of the queue, in schema pugmark.
+
+-- The outbox that capture triggers write, and nothing but that. The relay looks for rows without processed_at; ids are
+-- not commit order, so there is no high-water mark.
+CREATE TABLE pugmark.change_log (
+    id             BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    table_name     TEXT NOT NULL,
+    row_key        TEXT NOT NULL,
+    event          TEXT NOT NULL CHECK (event IN ('INSERT', 'UPDATE', 'DELETE')),
+    old_row        JSONB,
+    new_row        JSONB,
+    correlation_id TEXT,
+    captured_at    TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+    processed_at   TIMESTAMPTZ,
+    operations     INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX change_log_waiting ON pugmark.change_log (id) WHERE processed_at IS NULL;
+CREATE INDEX change_log_processed ON pugmark.change_log (processed_at) WHERE processed_at IS NOT NULL;
+CREATE INDEX change_log_row ON pugmark.change_log (table_name, row_key, id);
+
+-- Which CRM record a row is linked to, and what both sides last agreed on.
+CREATE TABLE pugmark.crm_links (
+    entity_type     TEXT NOT NULL,
+    entity_id       TEXT NOT NULL,
+    module          TEXT NOT NULL,
+    vtiger_id       TEXT,
+    sync_status     TEXT NOT NULL DEFAULT 'PENDING' CHECK (sync_status IN ('PENDING', 'SYNCING', 'SYNCED', 'FAILED')),
+    last_synced_at  TIMESTAMPTZ,
+    sync_error      TEXT,
+    sync_error_code TEXT,
+    warnings        JSONB NOT NULL DEFAULT '[]',
+    snapshot        JSONB NOT NULL DEFAULT '{}',
+    snapshot_verified BOOLEAN NOT NULL DEFAULT FALSE,
+    withdrawn       BOOLEAN NOT NULL DEFAULT FALSE,
+    row_hash        TEXT,
+    created_at      TIMESTAMPTZ NOT NULL,
+    updated_at      TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (entity_type, entity_id)
+);
+CREATE UNIQUE INDEX crm_links_record ON pugmark.crm_links (module, vtiger_id) WHERE vtiger_id IS NOT NULL;
+CREATE INDEX crm_links_status ON pugmark.crm_links (entity_type, sync_status);
+
+CREATE TABLE pugmark.vtiger_custom_field_mapping (
+    id                BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    microbima_field   TEXT NOT NULL,
+    vtiger_field_name TEXT NOT NULL,
+    vtiger_module     TEXT NOT NULL DEFAULT 'Contacts',
+    field_type        TEXT NOT NULL DEFAULT 'TEXT' CHECK (field_type IN ('TEXT', 'NUMBER', 'DATE', 'BOOLEAN')),
+    direction         TEXT NOT NULL DEFAULT 'to_crm' CHECK (direction IN ('to_crm', 'from_crm', 'both')),
+    on_conflict       TEXT NOT NULL DEFAULT 'microbima' CHECK (on_conflict IN ('microbima', 'vtiger', 'newest', 'ask')),
+    is_active         BOOLEAN NOT NULL DEFAULT TRUE,
+    UNIQUE (vtiger_module, vtiger_field_name),
+    UNIQUE (vtiger_module, microbima_field)
+);
+
+CREATE TABLE pugmark.settings (
+    name       TEXT PRIMARY KEY,
+    value      JSONB NOT NULL,
+    updated_at TIMESTAMPTZ NOT NULL
+);
+
+-- Every human action: who, when, on what, why.
+CREATE TABLE pugmark.audit_log (
+    id             BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at             TIMESTAMPTZ NOT NULL,
+    actor          TEXT NOT NULL,
+    action         TEXT NOT NULL,
+    subject        TEXT NOT NULL,
+    reason         TEXT,
+    correlation_id TEXT
+);
+
+-- A name that the CRM knows by label is written here by label or by API name; both are resolved through describe.
+INSERT INTO pugmark.vtiger_custom_field_mapping (microbima_field, vtiger_field_name, field_type) VALUES
+    ('id', 'cf_microbima_customer_id', 'TEXT'),
+    ('firstName', 'firstname', 'TEXT'),
+    ('middleName', 'cf_middle_name', 'TEXT'),
+    ('lastName', 'lastname', 'TEXT'),
+    ('email', 'email', 'TEXT'),
+    ('phoneNumber', 'mobile', 'TEXT'),
+    ('dateOfBirth', 'birthday', 'DATE'),
+    ('gender', 'cf_gender', 'TEXT'),
+    ('idType', 'cf_id_type', 'TEXT'),
+    ('idNumber', 'cf_id_number', 'TEXT'),
+    ('status', 'cf_microbima_status', 'TEXT'),
+    ('link', 'cf_microbima_link', 'TEXT');

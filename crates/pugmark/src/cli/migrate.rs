@@ -1,0 +1,22 @@
+//! `pugmark migrate`.
+
+use std::process::ExitCode;
+
+use super::CliError;
+use crate::config::{self, Settings};
+use crate::store;
+
+/// Brings the store to this program's version.
+///
+/// # Errors
+/// What is in the way; a store of a newer program is left as it is.
+pub(super) async fn run(settings: Settings) -> Result<ExitCode, CliError> {
+    let db = store::open(&settings.database).await?;
+    store::migrate(&db).await?;
+    db.close().await;
+    println!(
+        "{} is at this program's version, and capture is installed.",
+        config::mask_url(&settings.database.url)
+    );
+    Ok(ExitCode::SUCCESS)
+}

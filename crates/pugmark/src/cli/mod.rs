@@ -1,0 +1,178 @@
+//! The command line.
+
+mod demo;
+mod doctor;
+mod migrate;
+mod queue;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::app::StartError;
+use crate::config::{self, ConfigError, Environment, Settings};
+use pugmark_queue::QueueError;
+use pugmark_queue::db::DbError;
+
+/// Durable two-way sync between vTiger CRM and the systems that run a business.
+///
+/// Try `pugmark demo` first: it needs nothing. To serve a real vTiger set VTIGER_URL, VTIGER_USERNAME, VTIGER_ACCESS_KEY and
+/// DATABASE_URL, run `pugmark doctor`, then `pugmark serve`.
+#[derive(Debug, Parser)]
+#[command(name = "pugmark", version, max_term_width = 100)]
+struct Cli {
+    /// Settings file; `pugmark.toml` of the working folder is read when there is one.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run Pugmark: API, workers, scheduler, or all of them.
+    Serve(serve::ServeArgs),
+    /// Show the whole road on this machine, with a look-alike of vTiger: nothing is needed.
+    Demo(demo::DemoArgs),
+    /// Bring the store to this program's version and install capture.
+    Migrate,
+    /// Check settings, store and CRM, and say what is missing and what to do.
+    Doctor(doctor::DoctorArgs),
+    /// Look at the queue of a running Pugmark, retry or discard operations.
+    Queue(queue::QueueArgs),
+    /// Print the description of the REST API.
+    Openapi,
+    /// Print every setting with its default and its meaning.
+    Config,
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// It did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// Anything else, in words for the person at the terminal.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl From<ConfigError> for CliError {
+    fn from(error: ConfigError) -> Self {
+        CliError::Start(error.into())
+    }
+}
+
+impl From<DbError> for CliError {
+    fn from(error: DbError) -> Self {
+        CliError::Start(error.into())
+    }
+}
+
+impl From<QueueError> for CliError {
+    fn from(error: QueueError) -> Self {
+        CliError::Start(error.into())
+    }
+}
+
+impl From<sqlx::Error> for CliError {
+    fn from(error: sqlx::Error) -> Self {
+        CliError::Start(DbError::from(error).into())
+    }
+}
+
+impl CliError {
+    /// 2: the configuration, 3: the store, 1: anything else.
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            CliError::Start(
+                StartError::Config(_) | StartError::Crm(_) | StartError::Listen { .. },
+            ) => 2,
+            CliError::Start(_) => 3,
+            CliError::Other(_) => 1,
+        })
+    }
+}
+
+/// Runs the program and gives its exit code.
+pub fn main() -> ExitCode {
+    // One TLS provider for everything; a second call would only mean that it is there already.
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    let cli = Cli::parse();
+    // A demonstration is watched: only what is wrong may break into its progress display.
+    crate::telemetry::init(if matches!(cli.command, Command::Demo(_)) {
+        "error"
+    } else {
+        "info"
+    });
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the program's threads cannot be started: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            error.exit_code()
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<ExitCode, CliError> {
+    let settings = || -> Result<Settings, CliError> {
+        Ok(config::load(
+            cli.config.as_deref(),
+            &Environment::of_process(),
+        )?)
+    };
+    match cli.command {
+        Command::Serve(args) => serve::run(args, settings()?).await,
+        Command::Demo(args) => demo::run(args).await,
+        Command::Migrate => migrate::run(settings()?).await,
+        Command::Doctor(args) => {
+            doctor::run(
+                args,
+                config::load(cli.config.as_deref(), &Environment::of_process()),
+            )
+            .await
+        }
+        Command::Queue(args) => queue::run(args).await,
+        Command::Openapi => {
+            let document = crate::http::openapi();
+            println!(
+                "{}",
+                document
+                    .to_pretty_json()
+                    .map_err(|error| CliError::Other(error.to_string()))?
+            );
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Config => {
+            print!("{}", config::DEFAULTS);
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Waits for Ctrl-C or, on Unix, SIGTERM.
+async fn stop_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

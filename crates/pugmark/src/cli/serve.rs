@@ -1,0 +1,36 @@
+//! `pugmark serve`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::{CliError, stop_signal};
+use crate::app::{self, Roles};
+use crate::config::Settings;
+
+/// Runs until SIGTERM or Ctrl-C; then what is being delivered is finished within server.shutdown_grace and the rest handed
+/// back to the queue.
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// Parts to run in this process: api, worker, scheduler (separated by commas), or all.
+    #[arg(long, default_value = "all", env = "PUGMARK_ROLES")]
+    roles: Roles,
+}
+
+/// Serves until told to stop.
+///
+/// # Errors
+/// What kept it from starting.
+pub(super) async fn run(args: ServeArgs, settings: Settings) -> Result<ExitCode, CliError> {
+    let mut running = app::start(settings, args.roles).await?;
+    let code = tokio::select! {
+        () = stop_signal() => {
+            tracing::info!("stopping: finishing what is being delivered");
+            ExitCode::SUCCESS
+        }
+        () = running.failed() => ExitCode::FAILURE,
+    };
+    running.shutdown().await;
+    tracing::info!("stopped");
+    Ok(code)
+}

@@ -1,0 +1,253 @@
+//! Where settings come from, and how they are laid over one another.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::{ConfigError, ConfigProblem, DEFAULTS, Mode, Settings, check};
+
+/// The environment, as a value: tests hand in their own.
+#[derive(Debug, Clone, Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// The process's environment. Variables that are not UTF-8 are reported by [`load`] only if they are ours.
+    pub fn of_process() -> Self {
+        Environment(
+            std::env::vars_os()
+                .filter_map(|(name, value)| {
+                    Some((
+                        name.into_string().ok()?,
+                        value.to_string_lossy().into_owned(),
+                    ))
+                })
+                .collect(),
+        )
+    }
+
+    /// An environment made of these pairs.
+    pub fn of<const N: usize>(pairs: [(&str, &str); N]) -> Self {
+        Environment(
+            pairs
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+        )
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.trim().is_empty())
+    }
+}
+
+/// Names of the integration plan and the setting each one sets.
+const NAMES: [(&str, &str); 11] = [
+    ("PUGMARK_MODE", "mode"),
+    ("HOST", "server.host"),
+    ("PORT", "server.port"),
+    ("PUGMARK_PUBLIC_URL", "server.public_url"),
+    ("DATABASE_URL", "database.url"),
+    ("VTIGER_URL", "vtiger.url"),
+    ("VTIGER_API_URL", "vtiger.api_url"),
+    ("VTIGER_USERNAME", "vtiger.username"),
+    ("VTIGER_ENABLED", "vtiger.enabled"),
+    ("VTIGER_DEFAULT_OWNER", "vtiger.default_owner"),
+    ("PUGMARK_LEASE", "queue.lease"),
+];
+
+/// What was read, before it is checked.
+pub(super) struct Raw {
+    pub(super) file: File,
+    pub(super) secrets: Secrets,
+}
+
+#[derive(Default)]
+pub(super) struct Secrets {
+    pub(super) vtiger_access_key: Option<SecretString>,
+    pub(super) app_token: Option<SecretString>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) mode: Mode,
+    pub(super) server: ServerFile,
+    pub(super) database: DatabaseFile,
+    pub(super) vtiger: VtigerFile,
+    pub(super) capture: CaptureFile,
+    pub(super) queue: QueueFile,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ServerFile {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) public_url: String,
+    pub(super) max_body: usize,
+    pub(super) shutdown_grace: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DatabaseFile {
+    pub(super) url: String,
+    pub(super) connections: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VtigerFile {
+    pub(super) url: String,
+    pub(super) api_url: String,
+    pub(super) username: String,
+    pub(super) enabled: bool,
+    pub(super) call_timeout: String,
+    pub(super) longest_execution: String,
+    pub(super) sessions: usize,
+    pub(super) describe_for: String,
+    pub(super) default_owner: String,
+    pub(super) allow_plain_http: bool,
+    pub(super) contact_defaults: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CaptureFile {
+    pub(super) settle: String,
+    pub(super) poll: String,
+    pub(super) batch: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct QueueFile {
+    pub(super) lease: String,
+    pub(super) max_retries: u32,
+    pub(super) backoff: String,
+    pub(super) backoff_max: String,
+    pub(super) give_up_after: String,
+}
+
+/// Reads and checks the settings.
+///
+/// `file` is a path given by the user, which must exist; without one, `pugmark.toml` of the working directory is read
+/// when it is there.
+///
+/// # Errors
+/// Every problem found, at once.
+pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Settings, ConfigError> {
+    let mut builder = config::Config::builder()
+        .add_source(config::File::from_str(DEFAULTS, config::FileFormat::Toml));
+    builder = match file {
+        Some(path) => builder.add_source(
+            config::File::from(path)
+                .format(config::FileFormat::Toml)
+                .required(true),
+        ),
+        None => builder.add_source(
+            config::File::from(Path::new("pugmark.toml"))
+                .format(config::FileFormat::Toml)
+                .required(false),
+        ),
+    };
+    let prefixed: std::collections::HashMap<String, String> = environment
+        .0
+        .iter()
+        .filter(|(name, _)| name.starts_with("PUGMARK__"))
+        .map(|(n, v)| (n.clone(), v.clone()))
+        .collect();
+    builder = builder.add_source(
+        config::Environment::with_prefix("PUGMARK")
+            .prefix_separator("__")
+            .separator("__")
+            .try_parsing(true)
+            .source(Some(prefixed)),
+    );
+    for (name, setting) in NAMES {
+        if let Some(value) = environment.get(name) {
+            builder = builder
+                .set_override(setting, value)
+                .map_err(|error| unreadable(name, &error))?;
+        }
+    }
+    let file: File = builder
+        .build()
+        .and_then(config::Config::try_deserialize)
+        .map_err(|error| unreadable(&setting_of(&error), &error))?;
+    let mut problems = Vec::new();
+    let secrets = Secrets {
+        vtiger_access_key: secret(environment, "VTIGER_ACCESS_KEY", &mut problems),
+        app_token: secret(environment, "APP_SECRET_TOKEN", &mut problems),
+    };
+    match (check(Raw { file, secrets }), problems.is_empty()) {
+        (Ok(settings), true) => Ok(settings),
+        (Ok(_), false) => Err(ConfigError(problems)),
+        (Err(ConfigError(mut more)), _) => {
+            problems.append(&mut more);
+            Err(ConfigError(problems))
+        }
+    }
+}
+
+/// A secret from the environment, or from the file named by the variable with `_FILE` behind it.
+fn secret(
+    environment: &Environment,
+    name: &str,
+    problems: &mut Vec<ConfigProblem>,
+) -> Option<SecretString> {
+    let file_variable = format!("{name}_FILE");
+    if let Some(value) = environment.get(name) {
+        return Some(SecretString::from(value.trim().to_owned()));
+    }
+    let path = environment.get(&file_variable)?;
+    match std::fs::read_to_string(path) {
+        Ok(content) if !content.trim().is_empty() => {
+            Some(SecretString::from(content.trim().to_owned()))
+        }
+        Ok(_) => {
+            problems.push(ConfigProblem::new(
+                file_variable,
+                format!("the file {path} is empty"),
+                "Put the secret on its first line",
+            ));
+            None
+        }
+        Err(error) => {
+            problems.push(ConfigProblem::new(
+                file_variable,
+                format!("the file {path} cannot be read ({error})"),
+                "Check the path and that Pugmark's user may read it",
+            ));
+            None
+        }
+    }
+}
+
+fn unreadable(setting: &str, error: &config::ConfigError) -> ConfigError {
+    ConfigError(vec![ConfigProblem::new(
+        setting,
+        // A value that does not fit its type is printed by the library; none of the settings it reads is a secret.
+        error.to_string(),
+        "`pugmark config` prints every setting with its default and its meaning",
+    )])
+}
+
+/// The setting an error of the library is about, by the name a person would change.
+fn setting_of(error: &config::ConfigError) -> String {
+    let key = match error {
+        config::ConfigError::Type { key: Some(key), .. } => key.clone(),
+        config::ConfigError::At { key: Some(key), .. } => key.clone(),
+        config::ConfigError::NotFound(key) => key.clone(),
+        _ => return "configuration".to_owned(),
+    };
+    NAMES
+        .iter()
+        .find(|(_, setting)| *setting == key)
+        .map_or(key, |(name, _)| (*name).to_owned())
+}

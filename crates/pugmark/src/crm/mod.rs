@@ -1,0 +1,141 @@
+//! The CRM as the flows see it: one client, the fields resolved by description, the breaker that steers claiming.
+
+pub mod breaker;
+pub mod calls;
+pub mod contact_fields;
+
+use std::sync::Arc;
+
+use pugmark_queue::db::{Conn, DbError};
+use vtiger::{CallError, Client, ClientConfig, ConfigError, RecordId};
+
+use crate::config::{self, CrmEdition};
+use crate::store::field_mapping;
+use breaker::Breaker;
+use contact_fields::ContactFields;
+
+/// Module that customers become records of.
+pub const CONTACTS: &str = "Contacts";
+
+/// The CRM this Pugmark serves.
+pub struct Crm {
+    /// The client; clones share sessions and descriptions.
+    pub client: Client,
+    /// Its settings.
+    pub settings: config::Crm,
+    /// Whether the CRM is to be left alone for a while.
+    pub breaker: Arc<Breaker>,
+    owner: tokio::sync::OnceCell<RecordId>,
+}
+
+/// Why a contact cannot be mapped right now.
+#[derive(Debug, thiserror::Error)]
+pub enum MapError {
+    /// The CRM could not be asked.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The mapping could not be read.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl Crm {
+    /// Makes the client. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// What is wrong with the address.
+    pub fn new(settings: config::Crm) -> Result<Self, ConfigError> {
+        let mut config = match settings.edition {
+            CrmEdition::OpenSource => ClientConfig::open_source(
+                &settings.url,
+                &settings.username,
+                settings.access_key.clone(),
+            )?,
+            CrmEdition::Cloud => ClientConfig::cloud(
+                &settings.url,
+                &settings.username,
+                settings.access_key.clone(),
+            )?,
+        };
+        config.call_timeout = settings.call_timeout;
+        config.connect_timeout = config.connect_timeout.min(settings.call_timeout);
+        config.sessions = settings.sessions;
+        config.describe_ttl = settings.describe_for;
+        let breaker = Arc::new(Breaker::default());
+        let client = Client::new(config)?;
+        Ok(Crm {
+            client,
+            settings,
+            breaker,
+            owner: tokio::sync::OnceCell::new(),
+        })
+    }
+
+    /// The contact's fields, by the operator's mapping and the installation's own description.
+    ///
+    /// # Errors
+    /// [`MapError`] when the CRM does not describe its contacts or the mapping cannot be read.
+    pub async fn contact_fields(
+        &self,
+        client: &Client,
+        conn: &mut Conn,
+    ) -> Result<ContactFields, MapError> {
+        let mappings = field_mapping::to_crm(conn, CONTACTS).await?;
+        let module = client.describe(CONTACTS).await?;
+        Ok(ContactFields::resolve(module, &mappings))
+    }
+
+    /// Owner of new records: the configured one, or the user Pugmark works as.
+    ///
+    /// # Errors
+    /// [`CallError`] when the CRM does not say who we are.
+    pub async fn owner(&self, client: &Client) -> Result<RecordId, CallError> {
+        match self
+            .settings
+            .default_owner
+            .as_deref()
+            .and_then(|owner| owner.parse().ok())
+        {
+            Some(owner) => Ok(owner),
+            None => self
+                .owner
+                .get_or_try_init(|| async { Ok(client.identify().await?.user_id) })
+                .await
+                .cloned(),
+        }
+    }
+}
+
+/// The address of a record in vTiger's own pages: the part of the id after `x`.
+pub fn record_link(settings: &config::Crm, module: &str, id: &str) -> Option<String> {
+    let record: RecordId = id.parse().ok()?;
+    let address = if settings.url.contains("://") {
+        settings.url.clone()
+    } else {
+        format!("https://{}", settings.url)
+    };
+    let mut url = url::Url::parse(&address).ok()?;
+    match settings.edition {
+        CrmEdition::OpenSource => {
+            let base = url
+                .path()
+                .trim_end_matches('/')
+                .trim_end_matches("/webservice.php")
+                .to_owned();
+            url.set_path(&format!("{base}/index.php"));
+            url.query_pairs_mut()
+                .clear()
+                .append_pair("module", module)
+                .append_pair("view", "Detail")
+                .append_pair("record", record.number());
+        }
+        CrmEdition::Cloud => {
+            url.set_path("/view/detail");
+            url.query_pairs_mut()
+                .clear()
+                .append_pair("module", module)
+                .append_pair("id", record.as_str());
+        }
+    }
+    Some(url.to_string())
+}

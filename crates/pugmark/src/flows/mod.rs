@@ -1,0 +1,3 @@
+//! What travels between which systems: one folder per flow, one file per operation kind.
+
+pub mod insurance;

@@ -1,0 +1,181 @@
+//! Home: is it fine?
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use pugmark_queue::db::Ts;
+
+use crate::http::AppState;
+use crate::http::api::status::{self, StatusBody, age};
+
+/// The whole page.
+#[derive(Template)]
+#[template(path = "home.html")]
+struct Page {
+    status: StatusBody,
+    lamp: Lamp,
+    tiles: Vec<Tile>,
+    finished: Vec<Finished>,
+    crm: String,
+}
+
+/// Only what changes, for the script that refreshes the page.
+#[derive(Template)]
+#[template(path = "home.html", block = "live")]
+struct Live {
+    status: StatusBody,
+    lamp: Lamp,
+    tiles: Vec<Tile>,
+    finished: Vec<Finished>,
+    crm: String,
+}
+
+/// How the first glance is answered: by colour, and by a word for those who see none.
+struct Lamp {
+    class: &'static str,
+    word: &'static str,
+}
+
+struct Tile {
+    label: &'static str,
+    value: String,
+    note: String,
+    class: &'static str,
+}
+
+/// What was finished in the last day, by kind.
+struct Finished {
+    kind: String,
+    count: i64,
+}
+
+/// `GET /`
+pub(super) async fn page(State(state): State<AppState>) -> Response {
+    match gather(&state).await {
+        Ok((status, lamp, tiles, finished, crm)) => render(&Page {
+            status,
+            lamp,
+            tiles,
+            finished,
+            crm,
+        }),
+        Err(response) => response,
+    }
+}
+
+/// `GET /console/home`
+pub(super) async fn fragment(State(state): State<AppState>) -> Response {
+    match gather(&state).await {
+        Ok((status, lamp, tiles, finished, crm)) => render(&Live {
+            status,
+            lamp,
+            tiles,
+            finished,
+            crm,
+        }),
+        Err(response) => response,
+    }
+}
+
+type Gathered = (StatusBody, Lamp, Vec<Tile>, Vec<Finished>, String);
+
+async fn gather(state: &AppState) -> Result<Gathered, Response> {
+    let failed = |error: &dyn std::fmt::Display| {
+        tracing::error!(%error, "the console cannot read the store");
+        let text = "The store does not answer. Nothing is lost: what is captured waits. Look at the log of `pugmark serve`.";
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            [(header::RETRY_AFTER, "5")],
+            text,
+        )
+            .into_response()
+    };
+    let status = status::gather(state)
+        .await
+        .map_err(|error| failed(&error.message))?;
+    let since = Ts::now().before(std::time::Duration::from_secs(24 * 3600));
+    let finished = state
+        .queue
+        .completed_since(since)
+        .await
+        .map_err(|error| failed(&error))?;
+    let finished = finished
+        .into_iter()
+        .map(|(kind, count)| Finished { kind, count })
+        .collect();
+    let lamp = lamp(&status);
+    let tiles = tiles(&status);
+    let crm = state
+        .crm
+        .as_ref()
+        .map_or_else(|| "none".to_owned(), |crm| crm.url.clone());
+    Ok((status, lamp, tiles, finished, crm))
+}
+
+fn lamp(status: &StatusBody) -> Lamp {
+    match (status.fine, status.dead) {
+        (true, _) => Lamp {
+            class: "good",
+            word: "Fine",
+        },
+        (false, 0) => Lamp {
+            class: "wait",
+            word: "Waiting",
+        },
+        (false, _) => Lamp {
+            class: "bad",
+            word: "Needs a person",
+        },
+    }
+}
+
+fn tiles(status: &StatusBody) -> Vec<Tile> {
+    let synced = status.customers.get("SYNCED").copied().unwrap_or(0);
+    let known: i64 = status.customers.values().sum();
+    let oldest = status.oldest_waiting_seconds.map_or_else(
+        || "nothing waits".to_owned(),
+        |seconds| format!("oldest {}", age(seconds)),
+    );
+    vec![
+        Tile {
+            label: "Customers in step",
+            value: format!("{synced} of {known}"),
+            note: "both sides last agreed".to_owned(),
+            class: if synced == known { "good" } else { "" },
+        },
+        Tile {
+            label: "Waiting",
+            value: (status.waiting + status.unplanned).to_string(),
+            note: oldest,
+            class: "",
+        },
+        Tile {
+            label: "Being delivered",
+            value: status.delivering.to_string(),
+            note: "right now".to_owned(),
+            class: "",
+        },
+        Tile {
+            label: "Need a person",
+            value: status.dead.to_string(),
+            note: if status.dead == 0 {
+                "no dead letters"
+            } else {
+                "`pugmark queue list --dead` names them"
+            }
+            .to_owned(),
+            class: if status.dead == 0 { "good" } else { "bad" },
+        },
+    ]
+}
+
+fn render(template: &impl Template) -> Response {
+    match template.render() {
+        Ok(html) => Html(html).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "a page could not be rendered");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}

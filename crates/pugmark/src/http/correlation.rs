@@ -1,0 +1,104 @@
+//! The correlation id: taken from the caller, made when absent, returned in every answer and written to every log line.
+
+use std::convert::Infallible;
+use std::fmt;
+
+use axum::extract::{FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use tracing::Instrument;
+
+use super::envelope::ApiError;
+
+/// The header that carries it.
+pub const HEADER: HeaderName = HeaderName::from_static("x-correlation-id");
+
+/// Longest id taken from a caller; a longer one is replaced.
+const LONGEST: usize = 128;
+
+/// The correlation id of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CorrelationId(String);
+
+impl CorrelationId {
+    /// The caller's id when it is one: visible ASCII of a sensible length. Anything else could break a log line.
+    fn of(request: &Request) -> Self {
+        let given = request
+            .headers()
+            .get(HEADER)
+            .and_then(|value| value.to_str().ok())
+            .map(str::trim);
+        match given {
+            Some(id)
+                if !id.is_empty()
+                    && id.len() <= LONGEST
+                    && id.bytes().all(|byte| byte.is_ascii_graphic()) =>
+            {
+                CorrelationId(id.to_owned())
+            }
+            _ => CorrelationId(uuid::Uuid::now_v7().to_string()),
+        }
+    }
+}
+
+impl fmt::Display for CorrelationId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for CorrelationId {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        // Always there: the layer below is the outermost one.
+        Ok(parts
+            .extensions
+            .get::<CorrelationId>()
+            .cloned()
+            .unwrap_or_else(|| CorrelationId(String::from("unknown"))))
+    }
+}
+
+/// The outermost layer: finds or makes the id, opens the log span, writes the body of errors.
+pub async fn layer(mut request: Request, next: Next) -> Response {
+    let id = CorrelationId::of(&request);
+    let path = request.uri().path().to_owned();
+    let method = request.method().clone();
+    request.extensions_mut().insert(id.clone());
+    let span = tracing::info_span!("request", %method, %path, correlation_id = %id);
+    let mut response = next.run(request).instrument(span).await;
+    let api = path.starts_with("/api/") || path.starts_with("/webhook");
+    if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+        response = with_headers_of(response, error.into_body(&id.0, &path));
+    } else if api && response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        let message = format!("{method} is not possible here; the header Allow says what is");
+        let error = ApiError::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "METHOD_NOT_ALLOWED",
+            message,
+        );
+        response = with_headers_of(response, error.into_body(&id.0, &path));
+    }
+    if let Ok(value) = HeaderValue::from_str(&id.0) {
+        response.headers_mut().insert(HEADER, value);
+    }
+    response
+}
+
+/// Keeps what inner layers said beside the body: `Allow`, `WWW-Authenticate`, security headers.
+fn with_headers_of(original: Response, mut replacement: Response) -> Response {
+    for (name, value) in original.headers() {
+        if name != header::CONTENT_LENGTH
+            && name != header::CONTENT_TYPE
+            && !replacement.headers().contains_key(name)
+        {
+            replacement
+                .headers_mut()
+                .insert(name.clone(), value.clone());
+        }
+    }
+    replacement
+}

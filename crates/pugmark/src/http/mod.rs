@@ -1,0 +1,143 @@
+//! The HTTP side: REST API, console, health.
+
+pub mod api;
+pub mod auth;
+pub mod body;
+pub mod console;
+pub mod correlation;
+pub mod envelope;
+pub mod health;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use pugmark_queue::Queue;
+use pugmark_queue::db::Db;
+use secrecy::SecretString;
+use tokio::sync::Notify;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::TimeoutLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::config::{self, Mode};
+use crate::crm::breaker::Breaker;
+use envelope::ApiError;
+
+/// What handlers share.
+#[derive(Clone)]
+pub struct AppState {
+    /// The store.
+    pub db: Db,
+    /// The queue.
+    pub queue: Queue,
+    /// Wakes the relay after a write of our own.
+    pub relay: Arc<Notify>,
+    /// The CRM's settings, when one is configured.
+    pub crm: Option<Arc<config::Crm>>,
+    /// Whether the CRM is being left alone for a while; only where a worker runs in this process.
+    pub breaker: Option<Arc<Breaker>>,
+    /// Live or shadow.
+    pub mode: Mode,
+    /// Bearer token of the internal API.
+    pub token: Option<SecretString>,
+}
+
+/// The document that describes the API, without the routes that it is merged with.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Pugmark",
+        description = "Durable two-way sync between vTiger CRM and the systems that run a business.\n\n\
+            Every answer carries the header `x-correlation-id`: the caller's own or one made here. Errors have one key \
+            `error`; `details` maps each field to what is wrong with it.",
+        license(name = "MIT OR Apache-2.0")
+    ),
+    modifiers(&BearerToken)
+)]
+struct Document;
+
+struct BearerToken;
+
+impl utoipa::Modify for BearerToken {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        use utoipa::openapi::security::{
+            HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+        };
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("APP_SECRET_TOKEN"))
+            .build();
+        let components = document.components.get_or_insert_with(Default::default);
+        components.add_security_scheme("token", SecurityScheme::Http(scheme));
+        document.security = Some(vec![SecurityRequirement::new(
+            "token",
+            Vec::<String>::new(),
+        )]);
+    }
+}
+
+/// Routes of the internal API with their description.
+fn internal_api() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .merge(api::customers::routes())
+        .merge(api::operations::routes())
+        .merge(api::status::routes())
+}
+
+/// The description of the API, as `/openapi.json` serves it and `pugmark openapi` prints it.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    internal_api().split_for_parts().1
+}
+
+/// Everything this server answers.
+pub fn router(state: AppState, settings: &config::Server) -> Router {
+    let (api, document) = internal_api().split_for_parts();
+    let api = api.route_layer(axum::middleware::from_fn_with_state(
+        state.clone(),
+        auth::require_token,
+    ));
+    let document = Arc::new(document);
+    Router::new()
+        .merge(api)
+        .merge(console::routes())
+        .merge(health::routes())
+        .route("/openapi.json", get(move || async move { axum::Json(document.as_ref().clone()) }))
+        .fallback(nothing_here)
+        .with_state(state)
+        .layer(DefaultBodyLimit::max(settings.max_body))
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, Duration::from_secs(60)))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(axum::middleware::from_fn(correlation::layer))
+        .layer(SetResponseHeaderLayer::if_not_present(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
+        .layer(SetResponseHeaderLayer::if_not_present(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")))
+        .layer(SetResponseHeaderLayer::if_not_present(header::REFERRER_POLICY, HeaderValue::from_static("same-origin")))
+        .layer(SetResponseHeaderLayer::if_not_present(
+            HeaderName::from_static("content-security-policy"),
+            HeaderValue::from_static("default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"),
+        ))
+        .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
+}
+
+async fn nothing_here(method: Method, uri: Uri) -> ApiError {
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        "NOT_FOUND",
+        format!("There is nothing at {method} {}", uri.path()),
+    )
+}
+
+fn panicked(_cause: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    ApiError::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "INTERNAL_SERVER_ERROR",
+        "The request failed; the log has its correlation id",
+    )
+    .into_response()
+}

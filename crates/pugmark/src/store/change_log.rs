@@ -1,0 +1,168 @@
+//! The outbox of captured changes.
+
+use pugmark_queue::db::{Conn, DbError, Ts};
+use pugmark_queue::on;
+use serde_json::{Map, Value};
+use sqlx::AssertSqlSafe;
+
+use super::dialect;
+use crate::flows::insurance::plan::{Change, Event};
+
+#[derive(sqlx::FromRow)]
+struct Logged {
+    id: i64,
+    table_name: String,
+    row_key: String,
+    event: String,
+    old_row: Option<String>,
+    new_row: Option<String>,
+    correlation_id: Option<String>,
+}
+
+impl From<Logged> for Change {
+    fn from(row: Logged) -> Self {
+        Change {
+            id: row.id,
+            table: row.table_name,
+            key: row.row_key,
+            // The column has a CHECK; an unknown word can only mean "look at the row again".
+            event: Event::parse(&row.event).unwrap_or(Event::Update),
+            old: row.old_row.as_deref().and_then(object),
+            new: row.new_row.as_deref().and_then(object),
+            correlation_id: row.correlation_id,
+        }
+    }
+}
+
+/// A row image; what is not an object counts as absent, and then nothing is ruled out when planning.
+fn object(text: &str) -> Option<Map<String, Value>> {
+    serde_json::from_str(text).ok()
+}
+
+/// Up to `limit` changes that have not been planned, oldest first, held against other relays until the transaction ends.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn waiting(conn: &mut Conn, limit: u32) -> Result<Vec<Change>, DbError> {
+    let sql = format!(
+        "SELECT id, table_name, row_key, event, CAST(old_row AS TEXT) AS old_row, CAST(new_row AS TEXT) AS new_row, \
+                correlation_id \
+         FROM change_log WHERE processed_at IS NULL ORDER BY id LIMIT $1 {}",
+        dialect::skip_locked(conn.engine())
+    );
+    let rows: Vec<Logged> = on!(conn, |c| sqlx::query_as(AssertSqlSafe(sql))
+        .bind(i64::from(limit))
+        .fetch_all(c)
+        .await)?;
+    Ok(rows.into_iter().map(Change::from).collect())
+}
+
+/// Notes that these changes were planned, in the transaction that queued their operations.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn mark_processed(conn: &mut Conn, ids: &[i64], now: Ts) -> Result<(), DbError> {
+    let sql = format!(
+        "UPDATE change_log SET processed_at = $1 WHERE {}",
+        dialect::id_in(conn.engine(), 2)
+    );
+    let ids = Value::from(ids).to_string();
+    on!(conn, |c| sqlx::query(AssertSqlSafe(sql))
+        .bind(now)
+        .bind(ids)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+/// Whether any change still waits to be planned.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn any_waiting(conn: &mut Conn) -> Result<bool, DbError> {
+    let row: Option<(i64,)> = on!(conn, |c| sqlx::query_as(
+        "SELECT id FROM change_log WHERE processed_at IS NULL ORDER BY id LIMIT 1"
+    )
+    .fetch_optional(c)
+    .await)?;
+    Ok(row.is_some())
+}
+
+/// How many changes wait to be planned, and since when the oldest does.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn backlog(conn: &mut Conn) -> Result<(i64, Option<Ts>), DbError> {
+    let row: (i64, Option<Ts>) = on!(conn, |c| sqlx::query_as(
+        "SELECT COUNT(*), MIN(captured_at) FROM change_log WHERE processed_at IS NULL"
+    )
+    .fetch_one(c)
+    .await)?;
+    Ok(row)
+}
+
+/// Gives the changes that this transaction made to one row the correlation id of the request that made them.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn correlate(
+    conn: &mut Conn,
+    table: &str,
+    key: &str,
+    correlation_id: &str,
+) -> Result<(), DbError> {
+    on!(conn, |c| sqlx::query(
+        "UPDATE change_log SET correlation_id = $3 \
+         WHERE table_name = $1 AND row_key = $2 AND processed_at IS NULL AND correlation_id IS NULL"
+    )
+    .bind(table)
+    .bind(key)
+    .bind(correlation_id)
+    .execute(c)
+    .await
+    .map(drop))?;
+    Ok(())
+}
+
+/// Writes a change that no trigger saw: the gap sweep found the row different from what was last captured.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn heal(conn: &mut Conn, table: &str, key: &str, event: Event) -> Result<(), DbError> {
+    let word = match event {
+        Event::Insert => "INSERT",
+        Event::Update => "UPDATE",
+        Event::Delete => "DELETE",
+    };
+    on!(conn, |c| {
+        sqlx::query(
+        "INSERT INTO change_log (table_name, row_key, event, correlation_id) VALUES ($1, $2, $3, $4)"
+    )
+    .bind(table)
+    .bind(key)
+    .bind(word)
+    .bind(format!("gap-sweep-{key}"))
+    .execute(c)
+    .await
+    .map(drop)
+    })?;
+    Ok(())
+}
+
+/// Removes planned changes older than `before`, at most `limit` of them, and says how many went.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn prune(conn: &mut Conn, before: Ts, limit: u32) -> Result<u64, DbError> {
+    let gone = on!(conn, |c| sqlx::query(
+        "DELETE FROM change_log WHERE id IN \
+         (SELECT id FROM change_log WHERE processed_at IS NOT NULL AND processed_at < $1 LIMIT $2)"
+    )
+    .bind(before)
+    .bind(i64::from(limit))
+    .execute(c)
+    .await
+    .map(|done| done.rows_affected()))?;
+    Ok(gone)
+}

@@ -1,0 +1,413 @@
+//! MicroBima's `customers`, read and written under its own column names.
+
+use pugmark_queue::db::{Conn, DbError, Engine, Ts};
+use pugmark_queue::on;
+use sha2::{Digest, Sha256};
+use sqlx::AssertSqlSafe;
+
+use super::dialect;
+
+/// A customer row, with the columns that the CRM or people see. Enum columns are read as text: a label that this
+/// program does not know must not stop it.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Customer {
+    /// UUID, as text.
+    pub id: String,
+    /// First name.
+    pub first_name: String,
+    /// Middle name.
+    pub middle_name: Option<String>,
+    /// Last name.
+    pub last_name: String,
+    /// E-mail, case as typed.
+    pub email: Option<String>,
+    /// Phone number as typed.
+    pub phone_number: String,
+    /// `YYYY-MM-DD`.
+    pub date_of_birth: Option<String>,
+    /// Label of MicroBima's enum `Gender`.
+    pub gender: Option<String>,
+    /// Label of `IdType`.
+    pub id_type: String,
+    /// Number of that document.
+    pub id_number: String,
+    /// Label of `CustomerStatus`.
+    pub status: String,
+    /// Test customers never reach the CRM.
+    pub is_test_user: bool,
+    /// When the row was made.
+    pub created_at: Ts,
+    /// When the application last wrote it; no sign of a change.
+    pub updated_at: Ts,
+}
+
+impl Customer {
+    /// Hash of the columns that the CRM sees. The gap sweep compares it with what was last delivered.
+    pub fn content_hash(&self) -> String {
+        let mut hash = Sha256::new();
+        let optional = |value: &Option<String>| value.clone();
+        for value in [
+            Some(self.first_name.clone()),
+            optional(&self.middle_name),
+            Some(self.last_name.clone()),
+            optional(&self.email),
+            Some(self.phone_number.clone()),
+            optional(&self.date_of_birth),
+            optional(&self.gender),
+            Some(self.id_type.clone()),
+            Some(self.id_number.clone()),
+            Some(self.status.clone()),
+            Some(self.is_test_user.to_string()),
+        ] {
+            // The length in front keeps ("ab", "c") apart from ("a", "bc"), the flag NULL from "".
+            match value {
+                Some(value) => {
+                    hash.update([1]);
+                    hash.update((value.len() as u64).to_be_bytes());
+                    hash.update(value.as_bytes());
+                }
+                None => hash.update([0]),
+            }
+        }
+        hex::encode(hash.finalize())
+    }
+}
+
+/// A customer with the state of its link, for lists and details.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct CustomerView {
+    /// The row itself.
+    #[sqlx(flatten)]
+    pub customer: Customer,
+    /// Id of the contact in vTiger.
+    pub vtiger_id: Option<String>,
+    /// `PENDING`, `SYNCING`, `SYNCED`, `FAILED`; `None` when no change of it was ever planned.
+    pub sync_status: Option<String>,
+    /// When both sides last agreed.
+    pub last_synced_at: Option<Ts>,
+    /// Why it is not in step.
+    pub sync_error: Option<String>,
+    /// The code of that reason.
+    pub sync_error_code: Option<String>,
+    /// What had to be adapted, a JSON list.
+    pub warnings: Option<String>,
+}
+
+/// What a new customer needs.
+#[derive(Debug, Clone)]
+pub struct NewCustomer {
+    /// UUID, as text.
+    pub id: String,
+    /// First name, trimmed.
+    pub first_name: String,
+    /// Middle name, trimmed; never empty.
+    pub middle_name: Option<String>,
+    /// Last name, trimmed.
+    pub last_name: String,
+    /// E-mail.
+    pub email: Option<String>,
+    /// Phone number.
+    pub phone_number: String,
+    /// `YYYY-MM-DD`.
+    pub date_of_birth: Option<String>,
+    /// Label of `Gender`.
+    pub gender: Option<String>,
+    /// Label of `IdType`.
+    pub id_type: String,
+    /// Number of the document.
+    pub id_number: String,
+    /// Label of `CustomerStatus`.
+    pub status: String,
+    /// Partner the customer belongs to.
+    pub partner_id: i32,
+    /// Whether this is a test customer.
+    pub is_test_user: bool,
+    /// Who registers the customer.
+    pub created_by: Option<String>,
+}
+
+fn columns(engine: Engine) -> String {
+    format!(
+        "CAST(c.\"id\" AS TEXT) AS id, c.\"firstName\" AS first_name, c.\"middleName\" AS middle_name, \
+         c.\"lastName\" AS last_name, c.\"email\" AS email, c.\"phoneNumber\" AS phone_number, \
+         CAST(c.\"dateOfBirth\" AS TEXT) AS date_of_birth, CAST(c.\"gender\" AS TEXT) AS gender, \
+         CAST(c.\"idType\" AS TEXT) AS id_type, c.\"idNumber\" AS id_number, CAST(c.\"status\" AS TEXT) AS status, \
+         c.\"isTestUser\" AS is_test_user, {} AS created_at, {} AS updated_at",
+        dialect::instant(engine, "c.\"createdAt\""),
+        dialect::instant(engine, "c.\"updatedAt\""),
+    )
+}
+
+/// While an operation of the customer is being delivered, its status reads `SYNCING`; when one has become a dead letter
+/// that no newer one took over, `FAILED`.
+const LINK_COLUMNS: &str = "l.vtiger_id, l.last_synced_at, l.sync_error, l.sync_error_code, \
+    CAST(l.warnings AS TEXT) AS warnings, \
+    CASE WHEN EXISTS (SELECT 1 FROM vtiger_sync_queue q WHERE q.lane = 'customer:' || l.entity_id \
+                      AND q.status = 'PROCESSING') THEN 'SYNCING' \
+         WHEN EXISTS (SELECT 1 FROM vtiger_sync_queue q WHERE q.entity_type = 'CUSTOMER' AND q.entity_id = l.entity_id \
+                      AND q.status = 'FAILED' AND q.dead_at IS NOT NULL AND q.heir IS NULL) THEN 'FAILED' \
+         ELSE l.sync_status END AS sync_status";
+
+const LINK_JOIN: &str =
+    "LEFT JOIN crm_links l ON l.entity_type = 'CUSTOMER' AND l.entity_id = CAST(c.\"id\" AS TEXT)";
+
+/// One customer.
+///
+/// # Errors
+/// Whatever the database says; a column that holds no valid text is named in the error.
+pub async fn get(conn: &mut Conn, id: &str) -> Result<Option<Customer>, DbError> {
+    let engine = conn.engine();
+    let sql = format!(
+        "SELECT {} FROM customers c WHERE c.\"id\" = {}",
+        columns(engine),
+        dialect::uuid_parameter(engine, 1)
+    );
+    Ok(on!(conn, |c| sqlx::query_as(AssertSqlSafe(sql))
+        .bind(id)
+        .fetch_optional(c)
+        .await)?)
+}
+
+/// One customer, held until the transaction ends, so that a change laid over it loses no other one.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn get_for_update(conn: &mut Conn, id: &str) -> Result<Option<Customer>, DbError> {
+    let engine = conn.engine();
+    let sql = format!(
+        "SELECT {} FROM customers c WHERE c.\"id\" = {} {}",
+        columns(engine),
+        dialect::uuid_parameter(engine, 1),
+        dialect::for_update(engine),
+    );
+    Ok(on!(conn, |c| sqlx::query_as(AssertSqlSafe(sql))
+        .bind(id)
+        .fetch_optional(c)
+        .await)?)
+}
+
+/// One customer with its link.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn view(conn: &mut Conn, id: &str) -> Result<Option<CustomerView>, DbError> {
+    let engine = conn.engine();
+    let sql = format!(
+        "SELECT {}, {LINK_COLUMNS} FROM customers c {LINK_JOIN} WHERE c.\"id\" = {}",
+        columns(engine),
+        dialect::uuid_parameter(engine, 1)
+    );
+    Ok(on!(conn, |c| sqlx::query_as(AssertSqlSafe(sql))
+        .bind(id)
+        .fetch_optional(c)
+        .await)?)
+}
+
+/// Which customers a list shows.
+#[derive(Debug, Clone, Default)]
+pub struct CustomerFilter {
+    /// Part of a name, e-mail, phone or id number; letters of any case.
+    pub search: Option<String>,
+    /// Only customers whose link stands in this status.
+    pub sync_status: Option<&'static str>,
+    /// Continue after this customer (time it was made, id).
+    pub after: Option<(Ts, String)>,
+    /// Most rows to return.
+    pub limit: u32,
+}
+
+/// Customers, newest first.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn list(conn: &mut Conn, filter: &CustomerFilter) -> Result<Vec<CustomerView>, DbError> {
+    let engine = conn.engine();
+    let created = "c.\"createdAt\"";
+    let sql = format!(
+        "SELECT {columns}, {LINK_COLUMNS} FROM customers c {LINK_JOIN} \
+         WHERE (CAST($1 AS TEXT) IS NULL OR LOWER(c.\"firstName\" || ' ' || COALESCE(c.\"middleName\" || ' ', '') || c.\"lastName\" \
+                || ' ' || COALESCE(c.\"email\", '') || ' ' || c.\"phoneNumber\" || ' ' || c.\"idNumber\") LIKE $1 ESCAPE '!') \
+           AND (CAST($2 AS TEXT) IS NULL OR l.sync_status = $2) \
+           AND (CAST($3 AS TEXT) IS NULL OR {created} < {at} OR ({created} = {at} AND c.\"id\" < {id})) \
+         ORDER BY {created} DESC, c.\"id\" DESC LIMIT $5",
+        columns = columns(engine),
+        at = dialect::instant_parameter(engine, 4),
+        id = dialect::uuid_parameter(engine, 3),
+    );
+    let pattern = filter.search.as_deref().map(like_pattern);
+    let (at, id) = match &filter.after {
+        Some((at, id)) => (Some(*at), Some(id.as_str())),
+        None => (None, None),
+    };
+    Ok(on!(conn, |c| sqlx::query_as(AssertSqlSafe(sql))
+        .bind(pattern)
+        .bind(filter.sync_status)
+        .bind(id)
+        .bind(at)
+        .bind(i64::from(filter.limit))
+        .fetch_all(c)
+        .await)?)
+}
+
+/// `%text%` in lower case, with LIKE's own letters taken literally (escape character `!`).
+fn like_pattern(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for letter in text.trim().to_lowercase().chars() {
+        if matches!(letter, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(letter);
+    }
+    pattern.push('%');
+    pattern
+}
+
+/// Inserts a customer.
+///
+/// # Errors
+/// [`DbError`] with the violated constraint when the e-mail or the document is taken.
+pub async fn insert(conn: &mut Conn, new: &NewCustomer, now: Ts) -> Result<(), DbError> {
+    let engine = conn.engine();
+    let sql = format!(
+        "INSERT INTO customers (\"id\", \"firstName\", \"middleName\", \"lastName\", \"email\", \"phoneNumber\", \
+         \"dateOfBirth\", \"gender\", \"idType\", \"idNumber\", \"status\", \"createdByPartnerId\", \"isTestUser\", \
+         \"createdBy\", \"createdAt\", \"updatedAt\") \
+         VALUES ({id}, $2, $3, $4, $5, $6, {birth}, {gender}, {id_type}, $10, {status}, $12, $13, $14, {now}, {now})",
+        id = dialect::uuid_parameter(engine, 1),
+        birth = dialect::date_parameter(engine, 7),
+        gender = dialect::enum_parameter(engine, 8, "Gender"),
+        id_type = dialect::enum_parameter(engine, 9, "IdType"),
+        status = dialect::enum_parameter(engine, 11, "CustomerStatus"),
+        now = dialect::instant_parameter(engine, 15),
+    );
+    on!(conn, |c| sqlx::query(AssertSqlSafe(sql))
+        .bind(&new.id)
+        .bind(&new.first_name)
+        .bind(new.middle_name.as_deref())
+        .bind(&new.last_name)
+        .bind(new.email.as_deref())
+        .bind(&new.phone_number)
+        .bind(new.date_of_birth.as_deref())
+        .bind(new.gender.as_deref())
+        .bind(&new.id_type)
+        .bind(&new.id_number)
+        .bind(&new.status)
+        .bind(new.partner_id)
+        .bind(new.is_test_user)
+        .bind(new.created_by.as_deref())
+        .bind(now)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+/// Writes every editable column of a customer and says whether the row was there.
+///
+/// # Errors
+/// [`DbError`] with the violated constraint when the e-mail or the document is taken.
+pub async fn update(
+    conn: &mut Conn,
+    customer: &Customer,
+    updated_by: Option<&str>,
+    now: Ts,
+) -> Result<bool, DbError> {
+    let engine = conn.engine();
+    let sql = format!(
+        "UPDATE customers SET \"firstName\" = $2, \"middleName\" = $3, \"lastName\" = $4, \"email\" = $5, \
+         \"phoneNumber\" = $6, \"dateOfBirth\" = {birth}, \"gender\" = {gender}, \"idType\" = {id_type}, \
+         \"idNumber\" = $10, \"status\" = {status}, \"isTestUser\" = $12, \"updatedBy\" = $13, \"updatedAt\" = {now} \
+         WHERE \"id\" = {id}",
+        id = dialect::uuid_parameter(engine, 1),
+        birth = dialect::date_parameter(engine, 7),
+        gender = dialect::enum_parameter(engine, 8, "Gender"),
+        id_type = dialect::enum_parameter(engine, 9, "IdType"),
+        status = dialect::enum_parameter(engine, 11, "CustomerStatus"),
+        now = dialect::instant_parameter(engine, 14),
+    );
+    let rows = on!(conn, |c| sqlx::query(AssertSqlSafe(sql))
+        .bind(&customer.id)
+        .bind(&customer.first_name)
+        .bind(customer.middle_name.as_deref())
+        .bind(&customer.last_name)
+        .bind(customer.email.as_deref())
+        .bind(&customer.phone_number)
+        .bind(customer.date_of_birth.as_deref())
+        .bind(customer.gender.as_deref())
+        .bind(&customer.id_type)
+        .bind(&customer.id_number)
+        .bind(&customer.status)
+        .bind(customer.is_test_user)
+        .bind(updated_by)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+    Ok(rows > 0)
+}
+
+/// A customer as the gap sweep sees it.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Swept {
+    /// The row itself.
+    #[sqlx(flatten)]
+    pub customer: Customer,
+    /// Hash of what was last delivered.
+    pub row_hash: Option<String>,
+    /// Whether a link was ever begun.
+    pub known: bool,
+    /// Whether an operation of it is still to run, or has failed for good: then there is nothing to heal.
+    pub unfinished: bool,
+}
+
+/// A page of customers in the order of their ids, after `after`, for the gap sweep.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn sweep_page(
+    conn: &mut Conn,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Vec<Swept>, DbError> {
+    let engine = conn.engine();
+    let sql = format!(
+        "SELECT {columns}, l.row_hash, (l.entity_id IS NOT NULL) AS known, \
+                (EXISTS (SELECT 1 FROM vtiger_sync_queue q WHERE q.entity_type = 'CUSTOMER' \
+                         AND q.entity_id = CAST(c.\"id\" AS TEXT) AND q.status <> 'COMPLETED') \
+                 OR EXISTS (SELECT 1 FROM change_log g WHERE g.table_name = 'customers' \
+                            AND g.row_key = CAST(c.\"id\" AS TEXT) AND g.processed_at IS NULL)) AS unfinished \
+         FROM customers c {LINK_JOIN} WHERE (CAST($1 AS TEXT) IS NULL OR c.\"id\" > {after}) \
+         ORDER BY c.\"id\" LIMIT $2",
+        columns = columns(engine),
+        after = dialect::uuid_parameter(engine, 1),
+    );
+    Ok(on!(conn, |c| sqlx::query_as(AssertSqlSafe(sql))
+        .bind(after)
+        .bind(i64::from(limit))
+        .fetch_all(c)
+        .await)?)
+}
+
+/// Ids whose contact is linked and not withdrawn although the customer's row is gone.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn orphaned_links(conn: &mut Conn, limit: u32) -> Result<Vec<String>, DbError> {
+    let rows: Vec<(String,)> =
+        on!(conn, |c| {
+            sqlx::query_as(
+        "SELECT l.entity_id FROM crm_links l WHERE l.entity_type = 'CUSTOMER' AND NOT l.withdrawn \
+         AND l.vtiger_id IS NOT NULL \
+         AND NOT EXISTS (SELECT 1 FROM customers c WHERE CAST(c.\"id\" AS TEXT) = l.entity_id) \
+         AND NOT EXISTS (SELECT 1 FROM vtiger_sync_queue q WHERE q.entity_type = 'CUSTOMER' \
+                         AND q.entity_id = l.entity_id AND q.status <> 'COMPLETED') \
+         AND NOT EXISTS (SELECT 1 FROM change_log g WHERE g.table_name = 'customers' \
+                         AND g.row_key = l.entity_id AND g.processed_at IS NULL) \
+         LIMIT $1"
+    )
+    .bind(i64::from(limit))
+    .fetch_all(c)
+    .await
+        })?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}

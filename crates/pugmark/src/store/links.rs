@@ -1,0 +1,263 @@
+//! `crm_links`: which CRM record a row is linked to, and what both sides last agreed on.
+
+use std::collections::BTreeMap;
+
+use pugmark_queue::db::{Conn, DbError, Ts};
+use pugmark_queue::on;
+use serde::Serialize;
+
+/// Whether a record is in step, in the words of the integration plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum SyncStatus {
+    /// A change waits.
+    Pending,
+    /// A change is being delivered.
+    Syncing,
+    /// Both sides agree.
+    Synced,
+    /// The last delivery was refused; a person is needed.
+    Failed,
+}
+
+impl SyncStatus {
+    /// The word stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SyncStatus::Pending => "PENDING",
+            SyncStatus::Syncing => "SYNCING",
+            SyncStatus::Synced => "SYNCED",
+            SyncStatus::Failed => "FAILED",
+        }
+    }
+
+    /// Reads the stored word.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "PENDING" => Some(SyncStatus::Pending),
+            "SYNCING" => Some(SyncStatus::Syncing),
+            "SYNCED" => Some(SyncStatus::Synced),
+            "FAILED" => Some(SyncStatus::Failed),
+            _ => None,
+        }
+    }
+}
+
+/// A link as the delivery needs it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Link {
+    /// The CRM's id, once there is one.
+    pub vtiger_id: Option<String>,
+    /// The fields last agreed on by both sides, as the CRM stores them.
+    pub snapshot: BTreeMap<String, String>,
+    /// When both sides last agreed.
+    pub last_synced_at: Option<Ts>,
+}
+
+#[derive(sqlx::FromRow)]
+struct LinkRow {
+    vtiger_id: Option<String>,
+    snapshot: String,
+    last_synced_at: Option<Ts>,
+}
+
+/// The link of a row, if one was ever begun.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn get(
+    conn: &mut Conn,
+    entity_type: &str,
+    entity_id: &str,
+) -> Result<Option<Link>, DbError> {
+    let row: Option<LinkRow> = on!(conn, |c| sqlx::query_as(
+        "SELECT vtiger_id, CAST(snapshot AS TEXT) AS snapshot, last_synced_at FROM crm_links \
+         WHERE entity_type = $1 AND entity_id = $2"
+    )
+    .bind(entity_type)
+    .bind(entity_id)
+    .fetch_optional(c)
+    .await)?;
+    Ok(row.map(|row| Link {
+        vtiger_id: row.vtiger_id,
+        // An unreadable snapshot is an empty one: every field counts as different and is sent.
+        snapshot: serde_json::from_str(&row.snapshot).unwrap_or_default(),
+        last_synced_at: row.last_synced_at,
+    }))
+}
+
+/// Notes that a change of this row waits.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn set_pending(
+    conn: &mut Conn,
+    entity_type: &str,
+    entity_id: &str,
+    module: &str,
+    now: Ts,
+) -> Result<(), DbError> {
+    on!(conn, |c| {
+        sqlx::query(
+        "INSERT INTO crm_links (entity_type, entity_id, module, sync_status, created_at, updated_at) \
+         VALUES ($1, $2, $3, 'PENDING', $4, $4) \
+         ON CONFLICT (entity_type, entity_id) DO UPDATE SET sync_status = 'PENDING', updated_at = excluded.updated_at"
+    )
+    .bind(entity_type)
+    .bind(entity_id)
+    .bind(module)
+    .bind(now)
+    .execute(c)
+    .await
+    .map(drop)
+    })?;
+    Ok(())
+}
+
+/// Notes that the CRM record is ours, before anything is written to it. What it holds is not yet agreed on.
+///
+/// # Errors
+/// Whatever the database says; a unique violation when another row is linked to that record already.
+pub async fn adopt(
+    conn: &mut Conn,
+    entity_type: &str,
+    entity_id: &str,
+    module: &str,
+    vtiger_id: &str,
+    snapshot: &BTreeMap<String, String>,
+    now: Ts,
+) -> Result<(), DbError> {
+    let snapshot = to_json(snapshot);
+    on!(conn, |c| {
+        sqlx::query(concat!(
+        "INSERT INTO crm_links (entity_type, entity_id, module, vtiger_id, snapshot, created_at, updated_at) ",
+        "VALUES ($1, $2, $3, $4, $5, $6, $6) ",
+        "ON CONFLICT (entity_type, entity_id) DO UPDATE SET vtiger_id = excluded.vtiger_id, ",
+        "snapshot = excluded.snapshot, updated_at = excluded.updated_at"
+    ))
+    .bind(entity_type)
+    .bind(entity_id)
+    .bind(module)
+    .bind(vtiger_id)
+    .bind(snapshot)
+    .bind(now)
+    .execute(c)
+    .await
+    .map(drop)
+    })?;
+    Ok(())
+}
+
+/// Both sides agree.
+#[derive(Debug, Clone)]
+pub struct Agreement {
+    /// The CRM's id; `None` when there is no record and none is wanted.
+    pub vtiger_id: Option<String>,
+    /// What the CRM stores of our fields.
+    pub snapshot: BTreeMap<String, String>,
+    /// Whether the snapshot was read from the CRM, not predicted.
+    pub verified: bool,
+    /// Whether the record is marked as withdrawn.
+    pub withdrawn: bool,
+    /// What had to be adapted, for people.
+    pub warnings: serde_json::Value,
+    /// Hash of the watched columns that were delivered; the gap sweep compares it.
+    pub row_hash: Option<String>,
+}
+
+/// Stores an agreement.
+///
+/// # Errors
+/// Whatever the database says; a unique violation when another row is linked to that record already.
+pub async fn set_synced(
+    conn: &mut Conn,
+    entity_type: &str,
+    entity_id: &str,
+    module: &str,
+    agreement: &Agreement,
+    now: Ts,
+) -> Result<(), DbError> {
+    let snapshot = to_json(&agreement.snapshot);
+    on!(conn, |c| {
+        sqlx::query(concat!(
+        "INSERT INTO crm_links (entity_type, entity_id, module, vtiger_id, sync_status, last_synced_at, warnings, ",
+        "snapshot, snapshot_verified, withdrawn, row_hash, created_at, updated_at) ",
+        "VALUES ($1, $2, $3, $4, 'SYNCED', $5, $6, $7, $8, $9, $10, $5, $5) ",
+        "ON CONFLICT (entity_type, entity_id) DO UPDATE SET vtiger_id = excluded.vtiger_id, sync_status = 'SYNCED', ",
+        "last_synced_at = excluded.last_synced_at, sync_error = NULL, sync_error_code = NULL, ",
+        "warnings = excluded.warnings, snapshot = excluded.snapshot, snapshot_verified = excluded.snapshot_verified, ",
+        "withdrawn = excluded.withdrawn, row_hash = excluded.row_hash, updated_at = excluded.updated_at"
+    ))
+    .bind(entity_type)
+    .bind(entity_id)
+    .bind(module)
+    .bind(agreement.vtiger_id.as_deref())
+    .bind(now)
+    .bind(sqlx::types::Json(&agreement.warnings))
+    .bind(snapshot)
+    .bind(agreement.verified)
+    .bind(agreement.withdrawn)
+    .bind(agreement.row_hash.as_deref())
+    .execute(c)
+    .await
+    .map(drop)
+    })?;
+    Ok(())
+}
+
+/// Notes why the record is not in step. `failed` when a person is needed, otherwise it is tried again by itself.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn set_trouble(
+    conn: &mut Conn,
+    entity_type: &str,
+    entity_id: &str,
+    failed: bool,
+    code: &str,
+    message: &str,
+    now: Ts,
+) -> Result<(), DbError> {
+    let status = if failed {
+        SyncStatus::Failed
+    } else {
+        SyncStatus::Pending
+    };
+    on!(conn, |c| {
+        sqlx::query(
+        "UPDATE crm_links SET sync_status = $3, sync_error_code = $4, sync_error = $5, updated_at = $6 \
+         WHERE entity_type = $1 AND entity_id = $2"
+    )
+    .bind(entity_type)
+    .bind(entity_id)
+    .bind(status.as_str())
+    .bind(code)
+    .bind(message)
+    .bind(now)
+    .execute(c)
+    .await
+    .map(drop)
+    })?;
+    Ok(())
+}
+
+/// How many records of a type stand in each status.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn counts(conn: &mut Conn, entity_type: &str) -> Result<BTreeMap<String, i64>, DbError> {
+    let rows: Vec<(String, i64)> =
+        on!(conn, |c| {
+            sqlx::query_as(
+        "SELECT sync_status, COUNT(*) FROM crm_links WHERE entity_type = $1 GROUP BY sync_status"
+    )
+    .bind(entity_type)
+    .fetch_all(c)
+    .await
+        })?;
+    Ok(rows.into_iter().collect())
+}
+
+fn to_json(snapshot: &BTreeMap<String, String>) -> sqlx::types::Json<BTreeMap<String, String>> {
+    sqlx::types::Json(snapshot.clone())
+}

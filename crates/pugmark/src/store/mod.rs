@@ -1,0 +1,90 @@
+//! The store: migrations, and one file of named queries per aggregate.
+//!
+//! SQL stands here and in the queue crate, nowhere else. One text serves both databases; where they differ, the piece
+//! comes from [`dialect`].
+
+pub mod audit;
+pub mod change_log;
+pub mod customers;
+mod dialect;
+pub mod field_mapping;
+pub mod links;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use pugmark_queue::db::{Db, DbError, DbOptions, Engine, migrations as queue_migrations};
+use sqlx::migrate::{Migration, Migrator};
+
+use crate::config;
+
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// Every migration of the application and of the queue, in the order in which they apply.
+pub fn migrations(engine: Engine) -> Vec<Migration> {
+    let own = match engine {
+        Engine::Sqlite => &SQLITE,
+        Engine::Postgres => &POSTGRES,
+    };
+    let mut all = queue_migrations(engine);
+    all.extend(own.iter().cloned());
+    all
+}
+
+/// Opens the store. The folder of a SQLite file is made when it is missing.
+///
+/// # Errors
+/// [`DbError`] says what is in the way: no such host, wrong password, read-only file, full disk.
+pub async fn open(settings: &config::Database) -> Result<Db, DbError> {
+    if let Some(folder) = sqlite_path(&settings.url).and_then(Path::parent)
+        && !folder.as_os_str().is_empty()
+        && !folder.exists()
+    {
+        std::fs::create_dir_all(folder).map_err(|error| DbError::CannotOpen {
+            what: folder.display().to_string(),
+            source: Arc::new(error.into()),
+        })?;
+    }
+    Db::open(
+        &settings.url,
+        DbOptions {
+            readers: settings.connections,
+            ..DbOptions::default()
+        },
+    )
+    .await
+}
+
+/// Opens an existing store for reading only, to look at it without changing anything.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_to_look(settings: &config::Database) -> Result<Db, DbError> {
+    Db::open(
+        &settings.url,
+        DbOptions {
+            readers: 2,
+            read_only: true,
+            create: false,
+            ..DbOptions::default()
+        },
+    )
+    .await
+}
+
+/// Brings the store to this program's version and installs capture.
+///
+/// # Errors
+/// [`DbError::NewerThanProgram`] when a newer Pugmark has already migrated this store; nothing is changed then.
+pub async fn migrate(db: &Db) -> Result<(), DbError> {
+    db.migrate(migrations(db.engine())).await?;
+    crate::capture::triggers::install(db).await
+}
+
+/// The path of a SQLite address, without its options.
+pub fn sqlite_path(url: &str) -> Option<&Path> {
+    let rest = url.strip_prefix("sqlite:")?;
+    let rest = rest.strip_prefix("//").unwrap_or(rest);
+    Some(Path::new(rest.split('?').next().unwrap_or(rest)))
+}
