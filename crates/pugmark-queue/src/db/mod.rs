@@ -3,6 +3,7 @@
 mod committer;
 mod conn;
 mod error;
+mod json;
 mod migrate;
 mod options;
 mod store_lock;
@@ -26,6 +27,7 @@ use committer::{Committer, Member, Source};
 pub use conn::{Conn, RawConn};
 pub use error::DbError;
 pub(crate) use error::retry_pause;
+pub use json::JsonText;
 pub use migrate::migrations;
 pub use options::DbOptions;
 pub use store_lock::{StoreLock, StoreLockError};
@@ -165,7 +167,7 @@ impl Db {
         &self,
         label: &'static str,
         member: F,
-    ) -> impl Future<Output = Result<T, E>> + Send + 'static
+    ) -> impl Future<Output = Result<T, E>> + Send + use<T, E, F>
     where
         F: for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
         E: From<DbError> + Send + 'static,

@@ -4,12 +4,11 @@ use futures::FutureExt;
 use serde::Serialize;
 use serde_json::json;
 use sqlx::FromRow;
-use sqlx::types::Json;
 use zeroize::Zeroizing;
 
 use super::row::{load, load_waiting};
 use super::{Queue, codes};
-use crate::db::{Conn, DbError, Ts};
+use crate::db::{Conn, DbError, JsonText, Ts};
 use crate::on;
 use crate::seal::SealError;
 use crate::{OperationId, OperationRecord, QueueError, Status};
@@ -237,7 +236,7 @@ impl Queue {
         let sql = "UPDATE vtiger_sync_queue SET status = 'COMPLETED', head = 0, outcome = $2, error_code = $3, processed_at = $4, \
                    dead_at = COALESCE(dead_at, $4), sealed_payload = NULL, blocked_by = NULL, updated_at = $4 \
                    WHERE id = $1 AND (waiting = 1 OR dead_at IS NOT NULL)";
-        let outcome = Json(json!({ "result": "discarded", "by": act.who, "why": act.why }));
+        let outcome = JsonText(json!({ "result": "discarded", "by": act.who, "why": act.why }));
         let changed = on!(conn, |c| {
             sqlx::query(sql)
                 .bind(row.id)
@@ -382,7 +381,7 @@ impl Act {
 
     async fn note(&self, conn: &mut Conn, id: OperationId, now: Ts) -> Result<(), DbError> {
         let act =
-            Json(json!({ "action": self.action, "by": self.who, "why": self.why, "at": now }));
+            JsonText(json!({ "action": self.action, "by": self.who, "why": self.why, "at": now }));
         let sql = "UPDATE vtiger_sync_queue SET human_action = $2 WHERE id = $1";
         on!(conn, |c| sqlx::query(sql)
             .bind(id)

@@ -1,9 +1,8 @@
 use sqlx::FromRow;
-use sqlx::types::Json;
 
 use super::Queue;
 use super::row::storable;
-use crate::db::{Conn, DbError, Ts};
+use crate::db::{Conn, DbError, JsonText, Ts};
 use crate::on;
 use crate::seal::SealError;
 use crate::{Enqueued, NewOperation, OperationId, QueueError};
@@ -151,7 +150,7 @@ impl Queue {
                 .bind(new.priority.rank())
                 .bind(max_retries)
                 .bind(next_attempt_at)
-                .bind(Json(&new.payload))
+                .bind(JsonText(&new.payload))
                 .bind(sealed)
                 .bind(secret_expires_at)
                 .bind(&new.correlation_id)

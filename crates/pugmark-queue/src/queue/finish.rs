@@ -1,13 +1,12 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sqlx::types::Json;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::row::{load_leased, load_waiting, storable};
 use super::verdict::{Next, Verdict, judge};
 use super::{Lease, Queue, Release};
-use crate::db::{Conn, DbError, Ts};
+use crate::db::{Conn, DbError, JsonText, Ts};
 use crate::on;
 use crate::{OperationId, OperationRecord, QueueError};
 
@@ -219,7 +218,7 @@ async fn mark_completed(
             .bind(lease.operation)
             .bind(lease.token)
             .bind(now)
-            .bind(Json(outcome))
+            .bind(JsonText(outcome))
             .execute(c)
             .await
             .map(|done| done.rows_affected())
@@ -263,8 +262,8 @@ pub(super) async fn end_attempt(
             .bind(ended.word())
             .bind(i32::try_from(report.crm_calls).unwrap_or(i32::MAX))
             .bind(storable(&report.classification))
-            .bind(Json(&report.request))
-            .bind(Json(&report.answer))
+            .bind(JsonText(&report.request))
+            .bind(JsonText(&report.answer))
             .execute(c)
             .await
             .map(drop)

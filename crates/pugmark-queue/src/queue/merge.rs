@@ -141,7 +141,7 @@ async fn end_superseded(
     let sql = "UPDATE vtiger_sync_queue SET status = 'COMPLETED', head = 0, superseded_by = $2, heir = $2, \
                outcome = $3, attempts = $5, processed_at = $4, dead_at = NULL, lease_owner = NULL, lease_token = NULL, \
                lease_expires_at = NULL, sealed_payload = NULL, blocked_by = NULL, updated_at = $4 WHERE id = $1";
-    let outcome = sqlx::types::Json(json!({ "result": "superseded", "by": heir }));
+    let outcome = crate::db::JsonText(json!({ "result": "superseded", "by": heir }));
     on!(conn, |c| {
         sqlx::query(sql)
             .bind(old.id)
