@@ -31,22 +31,36 @@ impl Envelope {
             .strip_prefix(b"\xef\xbb\xbf")
             .unwrap_or(body)
             .trim_ascii_start();
-        Self::read(trimmed)
-            .or_else(|| starts(body).find_map(|start| Self::read(body.get(start..)?)))
+        if let Reading::Envelope(envelope) = Self::read(trimmed) {
+            return Some(envelope);
+        }
+        for text in starts(body) {
+            match Self::read(text) {
+                Reading::Envelope(envelope) => return Some(envelope),
+                // What follows are pieces of an answer that was cut off, not answers.
+                Reading::CutOff => return None,
+                Reading::Other => {}
+            }
+        }
+        None
     }
 
-    fn read(bytes: &[u8]) -> Option<Self> {
-        if bytes.first() != Some(&b'{') {
-            return None;
+    fn read(text: &[u8]) -> Reading {
+        if text.first() != Some(&b'{') {
+            return Reading::Other;
         }
-        let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<Json>();
-        let Json::Object(mut object) = values.next()?.ok()? else {
-            return None;
+        let mut values = serde_json::Deserializer::from_slice(text).into_iter::<Json>();
+        let mut object = match values.next() {
+            Some(Ok(Json::Object(object))) => object,
+            Some(Err(error)) if error.is_eof() => return Reading::CutOff,
+            _ => return Reading::Other,
         };
-        match object.get("success")? {
-            Json::Bool(true) => Some(Self::Success(object.remove("result").unwrap_or(Json::Null))),
-            Json::Bool(false) => Some(Self::failure(object.get("error"))),
-            _ => None,
+        match object.get("success") {
+            Some(Json::Bool(true)) => {
+                Reading::Envelope(Self::Success(object.remove("result").unwrap_or(Json::Null)))
+            }
+            Some(Json::Bool(false)) => Reading::Envelope(Self::failure(object.get("error"))),
+            _ => Reading::Other,
         }
     }
 
@@ -68,9 +82,19 @@ impl Envelope {
     }
 }
 
-fn starts(body: &[u8]) -> impl Iterator<Item = usize> {
+/// What a text turned out to begin with.
+enum Reading {
+    Envelope(Envelope),
+    /// JSON that ends too early.
+    CutOff,
+    /// Anything else.
+    Other,
+}
+
+/// The texts that begin at each `{"success":`.
+fn starts(body: &[u8]) -> impl Iterator<Item = &[u8]> {
     body.windows(START.len())
         .enumerate()
         .filter(|(_, window)| *window == START)
-        .map(|(index, _)| index)
+        .filter_map(|(index, _)| body.get(index..))
 }

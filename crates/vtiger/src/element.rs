@@ -1,17 +1,19 @@
 //! What a caller wants written: field values before they are adapted to a module.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::civil;
 use serde_json::{Map, Value as Json};
 
 use crate::id::RecordId;
+use crate::observe::{MASK, is_secret};
 
 /// The field values of a create, revise or update, by field name.
 ///
 /// An element says what the caller means; [`Module::adapt`](crate::Module::adapt) turns it into what vTiger can keep and
 /// reports every difference.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Clone, PartialEq, Default)]
 pub struct Element {
     values: BTreeMap<String, Value>,
 }
@@ -98,6 +100,22 @@ impl Element {
             .iter()
             .map(|(name, value)| (name.clone(), value.to_json()))
             .collect()
+    }
+}
+
+impl fmt::Debug for Element {
+    /// Masks passwords and keys by the names of their fields.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut map = formatter.debug_map();
+        for (name, value) in &self.values {
+            map.key(name);
+            if is_secret(name) {
+                map.value(&MASK)
+            } else {
+                map.value(value)
+            };
+        }
+        map.finish()
     }
 }
 

@@ -44,7 +44,7 @@ pub struct CallReport {
 }
 
 /// What stands in place of a secret.
-const MASK: &str = "***";
+pub(crate) const MASK: &str = "***";
 /// The longest request or answer a report repeats, in bytes.
 const LONGEST_TEXT: usize = 16 * 1024;
 
@@ -144,7 +144,7 @@ impl Drop for Watch {
     }
 }
 
-fn redacted_parameters(operation: &Operation) -> Json {
+pub(crate) fn redacted_parameters(operation: &Operation) -> Json {
     let parameters = operation.parameters.iter().map(|(name, value)| {
         let shown = match serde_json::from_str(value) {
             _ if is_secret(name) => Json::String(MASK.to_owned()),
@@ -202,7 +202,7 @@ fn redacted_object(object: Map<String, Json>) -> Map<String, Json> {
 }
 
 /// Fields and parameters whose values never leave the client, by name.
-fn is_secret(name: &str) -> bool {
+pub(crate) fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     [
         "password",

@@ -1,6 +1,9 @@
 //! One web service call, described.
 
+use std::fmt;
+
 use crate::error::Invalid;
+use crate::observe::redacted_parameters;
 
 /// How an operation is registered on the server; its parameters are read from the URL or from the form accordingly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,12 +24,25 @@ pub enum Effect {
 }
 
 /// One web service call: operation name, HTTP method and parameters.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Operation {
     pub(crate) name: String,
     pub(crate) method: Method,
     pub(crate) effect: Effect,
     pub(crate) parameters: Vec<(String, String)>,
+}
+
+impl fmt::Debug for Operation {
+    /// Masks secrets in the parameters.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{:?} {} {}",
+            self.method,
+            self.name,
+            redacted_parameters(self)
+        )
+    }
 }
 
 impl Operation {

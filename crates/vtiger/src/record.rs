@@ -1,23 +1,36 @@
 //! Records as vTiger returns them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use crate::id::RecordId;
+use crate::observe::{MASK, is_secret};
 
 /// One record of an answer: its id and its fields by name.
 ///
 /// vTiger returns every value as text and an absent one as `""`; the few numbers, booleans and nulls that occur (Cloud's
 /// `isclosed`, `record_currency_symbol`) are turned into that same form. `label` is HTML-encoded by the server and is
 /// for display only. The fields in the answer to a *write* are not what was stored (see the crate documentation).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// The record's id.
     pub id: RecordId,
     /// Every field of the answer, `id` included, by field name.
     pub fields: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Record {
+    /// Masks passwords and keys by the names of their fields: `Users` shows an administrator those of everybody.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut map = formatter.debug_map();
+        for (name, value) in &self.fields {
+            map.entry(name, if is_secret(name) { &MASK } else { value });
+        }
+        map.finish()
+    }
 }
 
 impl Record {

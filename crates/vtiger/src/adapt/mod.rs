@@ -35,7 +35,8 @@ pub enum Purpose {
 pub struct Adapted {
     /// What to send. Fields that cannot be sent are left out, each with a warning.
     pub element: Element,
-    /// What [`Client::retrieve`](crate::Client::retrieve) will show for each sent field. Compare with
+    /// What [`Client::retrieve`](crate::Client::retrieve) will show for each sent field, passwords
+    /// excepted. Compare with
     /// [`Field::same_value`], since a number's scale is not always known.
     pub stored: BTreeMap<String, String>,
     /// What differs from what was asked for.
@@ -82,7 +83,10 @@ impl Module {
             match self.fit(name, value, purpose) {
                 Ok((field, fitted)) => {
                     adapted.element.set(name, fitted.sent);
-                    adapted.stored.insert(name.to_owned(), fitted.stored);
+                    // Only a hash of a password is ever shown again.
+                    if field.field_type != FieldType::Password {
+                        adapted.stored.insert(name.to_owned(), fitted.stored);
+                    }
                     adapted.warnings.extend(
                         fitted
                             .warnings

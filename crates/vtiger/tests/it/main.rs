@@ -1,5 +1,8 @@
 //! The client against servers that behave like vTiger: recorded, scripted and misbehaving ones.
 
+// Clippy's exception for tests does not reach their helper functions.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod adapting;
 mod classification;
 mod cloud;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::mpsc;
-use vtiger::{CallObserver, CallReport, Class, Client, Effect, Element, Operation};
+use vtiger::{CallObserver, CallReport, Class, Client, Effect, Element, Operation, Record};
 
 use crate::contract::recordings;
 use crate::server::{ACCESS_KEY, Answer, Reply, Server, login_reply, success};
@@ -189,4 +189,30 @@ async fn long_requests_and_answers_are_shortened() {
     let reports = notes.0.lock().unwrap();
     let create = reports.last().unwrap();
     assert!(create.request.len() < 17_000 && create.answer.as_ref().unwrap().len() < 17_000);
+}
+
+#[test]
+fn elements_records_and_operations_do_not_show_secrets_when_debugged() {
+    let element = Element::new()
+        .with("user_name", "amina")
+        .with("user_password", "Passw0rd!");
+    let record = Record {
+        id: "19x5".parse().unwrap(),
+        fields: [("accesskey", "OtherUsersKey01"), ("user_name", "amina")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+    };
+    let operation = Operation::write("changePassword")
+        .param("newPassword", "N3w!pass")
+        .param("user_name", "amina");
+    for shown in [
+        format!("{element:?}"),
+        format!("{record:?}"),
+        format!("{operation:?}"),
+    ] {
+        assert!(shown.contains("amina") && shown.contains("***"), "{shown}");
+        for secret in ["Passw0rd!", "OtherUsersKey01", "N3w!pass"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+    }
 }

@@ -102,4 +102,6 @@ pub(crate) fn description_of_contacts() -> crate::server::Reply {
     recording::named("057-meta-describe-Contacts").reply()
 }
 
-pub(crate) use recording::{Recording as RecordedExchange, all as recordings};
+pub(crate) use recording::{
+    Recording as RecordedExchange, all as recordings, named as recording_named,
+};

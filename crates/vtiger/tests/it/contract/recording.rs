@@ -24,8 +24,6 @@ pub(crate) struct RecordedRequest {
     #[serde(default)]
     pub(crate) form: Map<String, Json>,
     pub(crate) body: Option<String>,
-    #[serde(default)]
-    pub(crate) headers: Map<String, Json>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
