@@ -196,7 +196,7 @@ fn candidates(
     }
     if let [group] = tests
         && let Some(number) = group.iter().find_map(lower_bound)
-        && !group.iter().any(|test| is_indexed(test))
+        && !group.iter().any(is_indexed)
     {
         return Candidates::Above(number);
     }

@@ -1,7 +1,4 @@
-//! Words, numbers, literals and signs. What fits nowhere stops the lexer with an exception that reaches the client as an
-//! unknown error.
-
-use crate::vtiger::failure::Failure;
+//! Words, numbers, literals and signs.
 
 /// A token with its text as written.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,35 +26,32 @@ pub(super) enum TokenKind {
     Gt,
     Lte,
     Gte,
+    /// What starts no token. The lexer dies when the parser asks for it, which a syntax error before it prevents.
+    Unlexable,
 }
 
-/// Cuts a query into tokens.
-///
-/// # Errors
-/// For a character that starts no token: `.`, `"`, `\`, a lone `-`, an empty literal.
-pub(super) fn lex(query: &str) -> Result<Vec<Token>, Failure> {
-    let mut tokens = Vec::new();
-    let mut rest = query;
-    loop {
-        rest = rest.trim_start();
-        if rest.is_empty() {
-            return Ok(tokens);
-        }
+/// Cuts a query into tokens, the last of which is [`TokenKind::Unlexable`] when the rest starts no token: `.`, `"`, `\`, a
+/// lone `-`, an empty literal.
+pub(super) fn lex(query: &str) -> Vec<Token> {
+    let mut tokens: Vec<Token> = Vec::new();
+    let mut rest = query.trim_start();
+    while !rest.is_empty() {
         // A module's name is whatever stands between spaces behind `from`.
         let after_from = tokens
             .last()
-            .is_some_and(|token: &Token| token.text.eq_ignore_ascii_case("from"));
-        let (kind, length) = if after_from {
-            module_token(rest)
-        } else {
-            next(rest).ok_or_else(Failure::unknown_error)?
+            .is_some_and(|token| token.text.eq_ignore_ascii_case("from"));
+        let (kind, length) = match next(rest) {
+            _ if after_from => module_token(rest),
+            Some(token) => token,
+            None => (TokenKind::Unlexable, rest.len()),
         };
         tokens.push(Token {
             kind,
             text: rest[..length].to_owned(),
         });
-        rest = &rest[length..];
+        rest = rest[length..].trim_start();
     }
+    tokens
 }
 
 fn module_token(rest: &str) -> (TokenKind, usize) {

@@ -72,7 +72,7 @@ pub(in crate::vtiger) fn module_name(query: &str) -> Option<&str> {
 /// # Errors
 /// `QUERY_SYNTAX_ERROR` with the real parser's message, `INTERNAL_SERVER_ERROR` where its lexer dies.
 pub(in crate::vtiger) fn parse(query: &str) -> Result<Query, Failure> {
-    let tokens = lex(query)?;
+    let tokens = lex(query);
     Parser {
         tokens: &tokens,
         at: 0,
@@ -337,6 +337,7 @@ impl<'a> Parser<'a> {
             return incomplete();
         };
         let name = match token.kind {
+            TokenKind::Unlexable => return Failure::unknown_error(),
             TokenKind::Word | TokenKind::SignedNumber | TokenKind::Quoted if as_value => "VALUE",
             TokenKind::Word => "COLUMNNAME",
             TokenKind::SignedNumber | TokenKind::Quoted => "VALUE",

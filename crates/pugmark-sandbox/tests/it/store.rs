@@ -1,0 +1,456 @@
+//! Rules of the store that no recording of these groups shows.
+
+use std::collections::BTreeSet;
+
+use pugmark_sandbox::{
+    Clock, CustomField, CustomFieldKind, ManualClock, UserSpec, Variant, VtigerSandbox,
+};
+use serde_json::{Value, json};
+
+use crate::raw::{self, Caller};
+
+async fn sandbox() -> (VtigerSandbox, Caller) {
+    let crm = VtigerSandbox::builder().seed(2).start().await.unwrap();
+    let caller = Caller::log_in(&crm).await;
+    (crm, caller)
+}
+
+fn ids(answer: &Value) -> Vec<String> {
+    answer
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["id"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn paging_by_a_key_with_ties_loses_rows_unless_the_id_comes_last() {
+    let (crm, caller) = sandbox().await;
+    for _ in 0..130 {
+        crm.insert_as_ui("Contacts", &[("lastname", "Tie")])
+            .unwrap();
+    }
+    let mut found = [BTreeSet::new(), BTreeSet::new()];
+    for (keys, found) in ["lastname", "lastname,id"].iter().zip(&mut found) {
+        for offset in [0, 50, 100] {
+            let query = format!("select id from Contacts order by {keys} limit {offset},50;");
+            found.extend(ids(&caller.query(&query).await.result()));
+        }
+    }
+    assert!(found[0].len() < 130, "ties are unordered");
+    assert_eq!(found[1].len(), 130);
+}
+
+#[tokio::test]
+async fn keyset_paging_finds_every_row_once() {
+    let (crm, caller) = sandbox().await;
+    for _ in 0..250 {
+        crm.insert_as_ui("Contacts", &[("lastname", "Key")])
+            .unwrap();
+    }
+    let (mut last, mut seen) = ("12x0".to_owned(), Vec::new());
+    loop {
+        let page = ids(&caller
+            .query(&format!(
+                "select id from Contacts where id>'{last}' order by id limit 100;"
+            ))
+            .await
+            .result());
+        let Some(end) = page.last() else { break };
+        last = end.clone();
+        seen.extend(page);
+    }
+    let expected: Vec<String> = crm
+        .records("Contacts")
+        .into_iter()
+        .map(|record| record.id)
+        .collect();
+    assert_eq!(seen, expected);
+}
+
+#[tokio::test]
+async fn an_equality_query_follows_every_change_of_the_field() {
+    let (crm, caller) = sandbox().await;
+    let id = crm
+        .insert_as_ui("Contacts", &[("lastname", "Old")])
+        .unwrap();
+    let find = async |name: &str| {
+        ids(&caller
+            .query(&format!("select id from Contacts where lastname='{name}';"))
+            .await
+            .result())
+    };
+    assert_eq!(find("old ").await, [id.clone()]);
+    caller
+        .revise(&json!({"id": id, "lastname": "New"}))
+        .await
+        .result();
+    assert!(find("Old").await.is_empty());
+    assert_eq!(find("NEW").await, [id.clone()]);
+    let later = crm
+        .insert_as_ui("Contacts", &[("lastname", "new")])
+        .unwrap();
+    assert_eq!(find("new").await, [id.clone(), later.clone()]);
+    crm.remove(&id);
+    assert_eq!(find("new").await, [later]);
+}
+
+#[tokio::test]
+async fn times_are_written_in_the_servers_zone_with_whole_seconds() {
+    let clock = ManualClock::new("2026-11-21T22:30:00.9Z".parse().unwrap());
+    let crm = VtigerSandbox::builder()
+        .time_zone_offset(3 * 3600)
+        .clock(Clock::Manual(clock))
+        .start()
+        .await
+        .unwrap();
+    let id = crm
+        .insert_as_ui("Contacts", &[("lastname", "Nairobi")])
+        .unwrap();
+    assert_eq!(
+        crm.record(&id).unwrap().value("modifiedtime"),
+        "2026-11-22 01:30:00"
+    );
+}
+
+#[tokio::test]
+async fn a_person_in_the_user_interface_is_shown_as_source_and_last_editor() {
+    let crm = VtigerSandbox::builder()
+        .user(UserSpec::admin("boss", "k1"))
+        .user(UserSpec::admin("api", "k2"))
+        .start()
+        .await
+        .unwrap();
+    let session = raw::log_in(crm.port(), "api", "k2").await.result()["sessionName"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let api = Caller {
+        port: crm.port(),
+        session,
+    };
+    let id = api
+        .create(
+            "Contacts",
+            &json!({"lastname": "X", "assigned_user_id": "19x1"}),
+        )
+        .await
+        .result()["id"]
+        .clone();
+    let id = id.as_str().unwrap();
+    let editor = crm.record(id).unwrap();
+    // The groups took the numbers 2 to 4.
+    assert_eq!(
+        (editor.value("source"), editor.value("modifiedby")),
+        ("WEBSERVICE", "19x5")
+    );
+    assert!(crm.edit(id, &[("title", "seen")]));
+    assert_eq!(crm.record(id).unwrap().value("modifiedby"), "19x1");
+    assert!(!crm.edit(id, &[("no_such_field", "x")]));
+    assert!(!crm.edit("12x999", &[("title", "x")]));
+    assert_eq!(crm.insert_as_ui("NoModule", &[]), None);
+}
+
+#[tokio::test]
+async fn a_comment_touches_its_record_and_a_task_does_not() {
+    let clock = ManualClock::new("2026-11-21T06:00:00Z".parse().unwrap());
+    let crm = VtigerSandbox::builder()
+        .clock(Clock::Manual(clock.clone()))
+        .start()
+        .await
+        .unwrap();
+    let caller = Caller::log_in(&crm).await;
+    let id = crm.insert_as_ui("Contacts", &[("lastname", "X")]).unwrap();
+    clock.advance(std::time::Duration::from_secs(60));
+    let task = json!({"subject": "T", "assigned_user_id": "19x1", "date_start": "2026-12-01", "time_start": "09:00:00",
+        "due_date": "2026-12-02", "taskstatus": "Not Started", "activitytype": "Task", "contact_id": id});
+    let task = caller.create("Calendar", &task).await.result();
+    assert_eq!(
+        (task["contact_id"].as_str(), task["duration_hours"].as_str()),
+        (Some(id.as_str()), Some("39"))
+    );
+    assert_eq!(
+        crm.record(&id).unwrap().value("modifiedtime"),
+        "2026-11-21 06:00:00"
+    );
+    let comment = json!({"commentcontent": "C", "related_to": id, "assigned_user_id": "19x1"});
+    caller.create("ModComments", &comment).await.result();
+    assert_eq!(
+        crm.record(&id).unwrap().value("modifiedtime"),
+        "2026-11-21 06:01:00"
+    );
+}
+
+#[tokio::test]
+async fn a_task_without_its_type_is_an_event_and_cannot_be_retrieved_as_a_task() {
+    let (crm, caller) = sandbox().await;
+    let task = json!({"subject": "NoType", "assigned_user_id": "19x1", "date_start": "2026-12-01",
+        "time_start": "09:00:00", "due_date": "2026-12-02", "taskstatus": "Not Started"});
+    let created = caller.create("Calendar", &task).await.result();
+    assert_eq!(
+        (created["id"].as_str(), created["duration_hours"].as_str()),
+        (Some("9x2"), Some("39"))
+    );
+    assert_eq!(caller.retrieve("9x2").await.code(), "INVALID_ID_ATTRIBUTE");
+    assert_eq!(caller.retrieve("18x2").await.result()["subject"], "NoType");
+    assert_eq!(crm.records("Events").len(), 1);
+}
+
+#[tokio::test]
+async fn a_reference_to_a_deleted_record_reads_as_nothing_and_update_keeps_an_empty_one() {
+    let (crm, caller) = sandbox().await;
+    let account = crm
+        .insert_as_ui("Accounts", &[("accountname", "A")])
+        .unwrap();
+    let contact = crm
+        .insert_as_ui("Contacts", &[("lastname", "X"), ("account_id", &account)])
+        .unwrap();
+    let update =
+        json!({"id": contact, "lastname": "X", "assigned_user_id": "19x1", "account_id": ""});
+    assert_eq!(
+        caller
+            .post("update", &[("element", &update.to_string())])
+            .await
+            .result()["account_id"],
+        json!(account)
+    );
+    crm.remove(&account);
+    assert_eq!(caller.retrieve(&contact).await.result()["account_id"], "");
+    let other = crm
+        .insert_as_ui("Accounts", &[("accountname", "B")])
+        .unwrap();
+    caller
+        .revise(&json!({"id": contact, "account_id": other}))
+        .await
+        .result();
+    assert_eq!(
+        caller
+            .revise(&json!({"id": contact, "account_id": ""}))
+            .await
+            .result()["account_id"],
+        ""
+    );
+}
+
+#[tokio::test]
+async fn users_cannot_be_created_on_stock_and_can_with_the_role_repaired() {
+    let element = json!({"user_name": "jdoe", "first_name": "Jane", "last_name": "Doe", "email1": "j@example.com",
+        "user_password": "Passw0rd!", "confirm_password": "Passw0rd!", "roleid": "H5"});
+    let (crm, caller) = sandbox().await;
+    let refused = caller.create("Users", &element).await.json();
+    assert_eq!(
+        refused["error"]["message"],
+        "Permission to perform the operation is denied for id"
+    );
+    assert_eq!(crm.records("Users").len(), 1);
+    let crm = VtigerSandbox::builder()
+        .variant(Variant::RoleidDbFix)
+        .start()
+        .await
+        .unwrap();
+    let caller = Caller::log_in(&crm).await;
+    let user = caller.create("Users", &element).await.result();
+    assert_eq!(
+        (user["roleid"].as_str(), user["status"].as_str()),
+        (Some("H5"), Some("Active"))
+    );
+    let key = user["accesskey"].as_str().unwrap();
+    raw::log_in(crm.port(), "jdoe", key).await.result();
+}
+
+#[tokio::test]
+async fn an_inactive_user_is_invisible_and_cannot_come_back() {
+    let crm = VtigerSandbox::builder()
+        .user(UserSpec::admin("admin", "k1"))
+        .user(UserSpec::standard("agent", "k2"))
+        .start()
+        .await
+        .unwrap();
+    let caller = Caller::log_in(&crm).await;
+    assert_eq!(
+        caller.query("select count(*) from Users;").await.result()[0]["count"],
+        "2"
+    );
+    caller
+        .revise(&json!({"id": "19x5", "status": "Inactive"}))
+        .await;
+    assert_eq!(
+        caller.query("select count(*) from Users;").await.result()[0]["count"],
+        "1"
+    );
+    assert_eq!(
+        caller
+            .query("select id from Users where user_name='agent';")
+            .await
+            .result(),
+        json!([])
+    );
+    assert_eq!(
+        caller
+            .revise(&json!({"id": "19x5", "status": "Active"}))
+            .await
+            .code(),
+        "RECORD_NOT_FOUND"
+    );
+    assert_eq!(
+        raw::log_in(crm.port(), "agent", "k2").await.code(),
+        "INVALID_USER_CREDENTIALS"
+    );
+}
+
+#[tokio::test]
+async fn who_is_no_administrator_does_not_see_users() {
+    let crm = VtigerSandbox::builder()
+        .user(UserSpec::standard("agent", "k"))
+        .start()
+        .await
+        .unwrap();
+    let caller = Caller::log_in(&crm).await;
+    let types = caller.get("listtypes", &[]).await.result();
+    assert!(!types["types"].as_array().unwrap().contains(&json!("Users")));
+    for answer in [
+        caller.get("describe", &[("elementType", "Users")]).await,
+        caller.query("select id from Users;").await,
+        caller.retrieve("19x1").await,
+    ] {
+        assert_eq!(answer.code(), "ACCESS_DENIED");
+    }
+}
+
+#[tokio::test]
+async fn operations_that_are_broken_on_stock_die() {
+    let (_crm, caller) = sandbox().await;
+    for (method, operation) in [
+        ("GET", "sync"),
+        ("POST", "convertlead"),
+        ("POST", "logout"),
+        ("GET", "files_retrieve"),
+    ] {
+        let answer = if method == "GET" {
+            caller.get(operation, &[]).await
+        } else {
+            caller.post(operation, &[]).await
+        };
+        assert_eq!(
+            (answer.status, answer.text().as_str()),
+            (500, ""),
+            "{operation}"
+        );
+    }
+    let answer = caller.post("deleteUser", &[("id", "19x1")]).await;
+    assert_eq!(answer.text(), "Sorry! Attempt to access restricted file.");
+    let mangled = caller
+        .post(
+            "create",
+            &[("elementType", "Contacts"), ("element", "\"text\"")],
+        )
+        .await;
+    assert_eq!(mangled.status, 500, "a JSON text in place of an object");
+}
+
+#[tokio::test]
+async fn custom_fields_are_numbered_as_vtiger_numbers_them_and_found_by_label() {
+    let crm = VtigerSandbox::builder()
+        .custom_field(
+            CustomField::new("Contacts", "MicroBima Customer ID", CustomFieldKind::Text)
+                .length(5)
+                .unique(),
+        )
+        .custom_field(CustomField::new(
+            "Leads",
+            "MicroBima Customer ID",
+            CustomFieldKind::Text,
+        ))
+        .custom_field(CustomField::new("Contacts", "Link", CustomFieldKind::Url).named("mb_link"))
+        .start()
+        .await
+        .unwrap();
+    let caller = Caller::log_in(&crm).await;
+    let names = async |module: &str| -> Vec<String> {
+        let described = caller
+            .get("describe", &[("elementType", module)])
+            .await
+            .result();
+        let fields = described["fields"].as_array().unwrap().clone();
+        let custom = |name: &str| name.starts_with("cf_") || name == "mb_link";
+        fields
+            .iter()
+            .filter_map(|field| field["name"].as_str())
+            .filter(|name| custom(name))
+            .map(str::to_owned)
+            .collect()
+    };
+    assert_eq!(names("Contacts").await, ["cf_853", "mb_link"]);
+    assert_eq!(names("Leads").await, ["cf_855"]);
+    let element = json!({"lastname": "X", "assigned_user_id": "19x1", "cf_853": "1234567"});
+    assert_eq!(
+        caller.create("Contacts", &element).await.result()["cf_853"],
+        "12345"
+    );
+    let same = caller
+        .create(
+            "Contacts",
+            &json!({"lastname": "Y", "assigned_user_id": "19x1", "cf_853": "12345"}),
+        )
+        .await;
+    assert_eq!(
+        same.json()["error"],
+        json!({"message": "Duplicate(s) detected!", "code": 0})
+    );
+    let wrong = VtigerSandbox::builder()
+        .custom_field(CustomField::new("Nowhere", "X", CustomFieldKind::Text))
+        .start();
+    assert!(wrong.await.unwrap_err().to_string().contains("Nowhere"));
+}
+
+#[tokio::test]
+async fn related_records_are_found_with_the_words_in_capitals() {
+    let (crm, caller) = sandbox().await;
+    let id = crm.insert_as_ui("Contacts", &[("lastname", "X")]).unwrap();
+    crm.insert_as_ui(
+        "ModComments",
+        &[("commentcontent", "C1"), ("related_to", &id)],
+    )
+    .unwrap();
+    let related = |query: &'static str, label: &'static str| {
+        let (caller, id) = (caller.clone(), id.clone());
+        async move {
+            caller
+                .get(
+                    "query_related",
+                    &[("query", query), ("id", &id), ("relatedLabel", label)],
+                )
+                .await
+        }
+    };
+    let found = related(
+        "select id,commentcontent from ModComments WHERE commentcontent='c1'",
+        "ModComments",
+    )
+    .await;
+    assert_eq!(found.result()[0]["commentcontent"], "C1");
+    let lower = related(
+        "select id from ModComments where commentcontent='c1'",
+        "ModComments",
+    )
+    .await;
+    assert_eq!(lower.code(), "QUERY_SYNTAX_ERROR");
+    assert_eq!(
+        related("select id from ModComments", "Nope").await.code(),
+        "UNKOWN_ENTITY"
+    );
+    let parameters = [
+        ("id", id.as_str()),
+        ("relatedType", "ModComments"),
+        ("relatedLabel", "ModComments"),
+    ];
+    let whole = caller.get("retrieve_related", &parameters).await.result();
+    assert_eq!(whole[0]["related_to"], json!(id));
+    assert!(whole[0].get("label").is_none());
+    let types = caller
+        .get("relatedtypes", &[("elementType", "Contacts")])
+        .await
+        .result();
+    assert_eq!(types["information"]["Activities"]["name"], "Calendar");
+}
