@@ -276,7 +276,7 @@ fn start_worker(
         queue.clone(),
         crm.clone(),
         settings.mode,
-        settings.server.public_url.clone(),
+        settings.server.customer_url.clone(),
         settings.queue.lease,
     ));
     let handlers: HashMap<String, Arc<dyn Handler>> = KINDS

@@ -158,11 +158,11 @@ fn check_settings(settings: &Settings, findings: &mut Findings) {
             "Set it to a long random text",
         );
     }
-    if settings.server.public_url.is_none() {
+    if settings.server.customer_url.is_none() {
         findings.warning(
-            "PUGMARK_PUBLIC_URL",
+            "PUGMARK_CUSTOMER_URL",
             "is not set, so contacts carry no link back to their customer",
-            "Set it to the address at which people reach Pugmark",
+            "Set it to the address at which people see a customer, with {id} for the customer's id",
         );
     }
     if settings.mode == Mode::Shadow {

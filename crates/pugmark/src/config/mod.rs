@@ -68,8 +68,8 @@ pub struct Settings {
 pub struct Server {
     /// Address and port to listen on.
     pub address: SocketAddr,
-    /// Where people reach this Pugmark; the base of the links contacts carry.
-    pub public_url: Option<url::Url>,
+    /// Where people see a customer, with `{id}` for the customer's id; contacts carry it as a link back.
+    pub customer_url: Option<String>,
     /// Largest request body in bytes.
     pub max_body: usize,
     /// How long a shutdown waits for what is being delivered.
@@ -267,27 +267,31 @@ fn check_server(raw: &sources::Raw, problems: &mut Vec<ConfigProblem>) -> Option
             "Use 127.0.0.1 for this machine only, or 0.0.0.0 for every interface",
         ));
     }
-    let public_url = match file.public_url.trim() {
-        "" => None,
-        text => match url::Url::parse(text) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Some(url),
-            _ => {
-                problems.push(ConfigProblem::new(
-                    "PUGMARK_PUBLIC_URL",
-                    format!("`{text}` is not a web address"),
-                    "Write it with its scheme, for example https://pugmark.example.org",
-                ));
-                None
-            }
-        },
-    };
+    let customer_url = check_customer_url(&file.customer_url, problems);
     Some(Server {
         address: SocketAddr::new(host?, file.port),
-        public_url,
+        customer_url,
         max_body: file.max_body,
         shutdown_grace: duration("server.shutdown_grace", &file.shutdown_grace, problems),
         token: raw.secrets.app_token.clone(),
     })
+}
+
+fn check_customer_url(text: &str, problems: &mut Vec<ConfigProblem>) -> Option<String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return None;
+    }
+    let parsed = url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    if parsed.is_none() || !text.contains("{id}") {
+        problems.push(ConfigProblem::new(
+            "PUGMARK_CUSTOMER_URL",
+            format!("`{text}` is no web address with a place for the customer's id"),
+            "Write it like https://agents.example.org/admin/customer/{id}",
+        ));
+        return None;
+    }
+    Some(text.to_owned())
 }
 
 fn check_database(raw: &sources::Raw, problems: &mut Vec<ConfigProblem>) -> Option<Database> {

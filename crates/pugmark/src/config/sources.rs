@@ -50,7 +50,7 @@ const NAMES: [(&str, &str); 11] = [
     ("PUGMARK_MODE", "mode"),
     ("HOST", "server.host"),
     ("PORT", "server.port"),
-    ("PUGMARK_PUBLIC_URL", "server.public_url"),
+    ("PUGMARK_CUSTOMER_URL", "server.customer_url"),
     ("DATABASE_URL", "database.url"),
     ("VTIGER_URL", "vtiger.url"),
     ("VTIGER_API_URL", "vtiger.api_url"),
@@ -88,7 +88,7 @@ pub(super) struct File {
 pub(super) struct ServerFile {
     pub(super) host: String,
     pub(super) port: u16,
-    pub(super) public_url: String,
+    pub(super) customer_url: String,
     pub(super) max_body: usize,
     pub(super) shutdown_grace: String,
 }

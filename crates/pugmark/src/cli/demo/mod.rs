@@ -174,7 +174,7 @@ fn settings(args: &DemoArgs, sandbox: &VtigerSandbox, folder: &Folder) -> Settin
         mode: Mode::Live,
         server: config::Server {
             address: ([127, 0, 0, 1], args.port).into(),
-            public_url: None,
+            customer_url: None,
             max_body: 1 << 20,
             shutdown_grace: Duration::from_secs(5),
             token: Some(SecretString::from(random_key())),

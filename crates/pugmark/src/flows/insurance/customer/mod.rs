@@ -13,7 +13,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pugmark_queue::db::{Db, DbError};
 use pugmark_queue::{Claimed, Handled, Handler, Queue};
-use url::Url;
 
 use crate::config::Mode;
 use crate::crm::Crm;
@@ -30,7 +29,7 @@ pub struct CustomerHandler {
     queue: Queue,
     crm: Arc<Crm>,
     mode: Mode,
-    public_url: Option<Url>,
+    customer_url: Option<String>,
     lease: Duration,
 }
 
@@ -60,14 +59,14 @@ impl Task {
 }
 
 impl CustomerHandler {
-    /// A handler that writes (or, in shadow mode, only looks) through this CRM. `public_url` is where people find a
+    /// A handler that writes (or, in shadow mode, only looks) through this CRM. `customer_url` is where people find a
     /// customer, for the link that the contact carries; `lease` is how long an operation is claimed for.
     pub fn new(
         db: Db,
         queue: Queue,
         crm: Arc<Crm>,
         mode: Mode,
-        public_url: Option<Url>,
+        customer_url: Option<String>,
         lease: Duration,
     ) -> Self {
         CustomerHandler {
@@ -75,7 +74,7 @@ impl CustomerHandler {
             queue,
             crm,
             mode,
-            public_url,
+            customer_url,
             lease,
         }
     }
@@ -98,13 +97,7 @@ impl CustomerHandler {
     }
 
     fn link_of(&self, id: &str) -> Option<String> {
-        let base = self.public_url.as_ref()?;
-        let mut url = base.clone();
-        url.path_segments_mut()
-            .ok()?
-            .pop_if_empty()
-            .extend(["customers", id]);
-        Some(url.to_string())
+        Some(self.customer_url.as_ref()?.replace("{id}", id))
     }
 
     /// Whether the settle window of an earlier unknown write had passed when the operation was claimed, by the database's

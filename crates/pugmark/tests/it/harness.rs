@@ -1,0 +1,227 @@
+//! A Pugmark between a store of its own and a look-alike of vTiger, and short ways to do the usual things to them.
+
+use std::time::Duration;
+
+use pugmark::app::{self, Roles, Running};
+use pugmark::config::{self, CrmEdition, Mode, Settings};
+use pugmark_queue::db::{Conn, Db, DbError, DbOptions, Engine};
+use pugmark_queue::on;
+use pugmark_queue::testing::TestDb;
+use pugmark_sandbox::{CustomField, CustomFieldKind, VtigerSandbox, VtigerSandboxBuilder};
+use secrecy::SecretString;
+use sqlx::AssertSqlSafe;
+
+/// Makes `mod sqlite` and `mod postgres`, each with a test for every case named. A case takes a [`World`].
+macro_rules! on_both_databases {
+    ($($case:ident),+ $(,)?) => {
+        mod sqlite {
+            $(
+                #[tokio::test]
+                async fn $case() {
+                    super::$case($crate::harness::World::sqlite().await).await;
+                }
+            )+
+        }
+        mod postgres {
+            $(
+                #[tokio::test]
+                async fn $case() {
+                    if let Some(world) = $crate::harness::World::postgres().await {
+                        super::$case(world).await;
+                    }
+                }
+            )+
+        }
+    };
+}
+pub(crate) use on_both_databases;
+
+/// Long enough for a slow machine; no test waits this long unless it fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// The bearer token of the API under test.
+pub(crate) const TOKEN: &str = "token-of-this-test";
+/// Labels of the custom fields that an insurer's vTiger has; the first one carries the reference.
+pub(crate) const FIELDS: [&str; 7] = [
+    "MicroBima Customer ID",
+    "Middle Name",
+    "Gender",
+    "ID Type",
+    "ID Number",
+    "MicroBima Status",
+    "MicroBima Link",
+];
+
+/// A store and a CRM; Pugmark is started between them when the test says so.
+pub(crate) struct World {
+    pub(crate) store: TestDb,
+    pub(crate) crm: VtigerSandbox,
+    pub(crate) settings: Settings,
+}
+
+impl World {
+    pub(crate) async fn sqlite() -> Self {
+        Self::over(TestDb::sqlite().await, sandbox()).await
+    }
+
+    pub(crate) async fn postgres() -> Option<Self> {
+        Some(Self::over(TestDb::postgres().await?, sandbox()).await)
+    }
+
+    pub(crate) async fn over(store: TestDb, crm: VtigerSandboxBuilder) -> Self {
+        let crm = crm.start().await.expect("the look-alike starts on loopback");
+        let settings = settings(store.url(), &crm);
+        Self { store, crm, settings }
+    }
+
+    /// Starts every role.
+    pub(crate) async fn start(&self) -> Running {
+        app::start(self.settings.clone(), Roles::ALL).await.expect("Pugmark starts")
+    }
+
+    /// A handle of its own on the store, as another program would have.
+    pub(crate) async fn other_program(&self) -> Writer {
+        let db = Db::open(self.store.url(), DbOptions::default()).await.expect("the store opens a second time");
+        Writer { db }
+    }
+
+    /// The field that carries the reference in this CRM.
+    pub(crate) fn reference(&self) -> String {
+        self.field(FIELDS[0])
+    }
+
+    /// The API name of a custom field by its label: vTiger counts them in steps of two from 853.
+    pub(crate) fn field(&self, label: &str) -> String {
+        let index = FIELDS.iter().position(|known| *known == label).expect("a field of this CRM");
+        format!("cf_{}", 853 + 2 * index)
+    }
+
+    /// The contact of a customer, if there is exactly one.
+    pub(crate) fn contact_of(&self, customer: &str) -> Option<pugmark_sandbox::StoredRecord> {
+        let reference = self.reference();
+        let mut found = self.crm.records("Contacts").into_iter().filter(|record| record.value(&reference) == customer);
+        let contact = found.next()?;
+        assert!(found.next().is_none(), "two contacts for customer {customer}");
+        Some(contact)
+    }
+
+    /// Waits until the CRM holds a contact of the customer for which `condition` is true.
+    pub(crate) async fn wait_for_contact(
+        &self,
+        customer: &str,
+        condition: impl Fn(&pugmark_sandbox::StoredRecord) -> bool,
+    ) -> pugmark_sandbox::StoredRecord {
+        let journal = self.crm.journal();
+        let came = journal.wait_until(|_| self.contact_of(customer).as_ref().is_some_and(&condition), PATIENCE).await;
+        assert!(came, "the contact of {customer} did not come to be as expected: {:?}", self.contact_of(customer));
+        self.contact_of(customer).expect("it was there a moment ago")
+    }
+}
+
+/// A vTiger as an insurer sets it up.
+pub(crate) fn sandbox() -> VtigerSandboxBuilder {
+    FIELDS.iter().fold(VtigerSandbox::builder().seed(1), |builder, label| {
+        let kind = if label.ends_with("Link") { CustomFieldKind::Url } else { CustomFieldKind::Text };
+        builder.custom_field(CustomField::new("Contacts", label, kind))
+    })
+}
+
+/// Settings with short pauses, so that tests of recovery are quick.
+pub(crate) fn settings(store: &str, crm: &VtigerSandbox) -> Settings {
+    Settings {
+        mode: Mode::Live,
+        server: config::Server {
+            address: ([127, 0, 0, 1], 0).into(),
+            customer_url: Some("https://agents.example.org/admin/customer/{id}".to_owned()),
+            max_body: 1 << 20,
+            shutdown_grace: Duration::from_secs(10),
+            token: Some(SecretString::from(TOKEN)),
+        },
+        database: config::Database { url: store.to_owned(), connections: 4 },
+        crm: Some(config::Crm {
+            edition: CrmEdition::OpenSource,
+            url: crm.url(),
+            username: crm.username().to_owned(),
+            access_key: SecretString::from(crm.access_key().to_owned()),
+            enabled: true,
+            call_timeout: Duration::from_secs(2),
+            longest_execution: Duration::from_millis(500),
+            sessions: 4,
+            describe_for: Duration::from_secs(600),
+            default_owner: None,
+            contact_defaults: Default::default(),
+        }),
+        capture: config::Capture {
+            settle: Duration::from_millis(50),
+            poll: Duration::from_millis(20),
+            batch: 200,
+        },
+        queue: config::Queue {
+            lease: Duration::from_secs(10),
+            max_retries: 3,
+            backoff: Duration::from_millis(50),
+            backoff_max: Duration::from_millis(500),
+            give_up_after: Duration::from_secs(600),
+        },
+    }
+}
+
+/// "Any program": writes MicroBima's tables with plain SQL, knowing nothing of Pugmark.
+pub(crate) struct Writer {
+    db: Db,
+}
+
+impl Writer {
+    pub(crate) fn engine(&self) -> Engine {
+        self.db.engine()
+    }
+
+    /// Runs one statement in a transaction of its own.
+    pub(crate) async fn sql(&self, sql: impl Into<String>) {
+        self.try_sql(sql).await.expect("the statement runs");
+    }
+
+    pub(crate) async fn try_sql(&self, sql: impl Into<String>) -> Result<(), DbError> {
+        let sql: String = sql.into();
+        self.db
+            .write("test", move |conn| {
+                Box::pin(async move {
+                    on!(conn, |c| sqlx::raw_sql(AssertSqlSafe(sql)).execute(c).await.map(drop))?;
+                    Ok::<_, DbError>(())
+                })
+            })
+            .await
+    }
+
+    /// The first column of the first row, as text.
+    pub(crate) async fn one(&self, sql: impl Into<String>) -> Option<String> {
+        let sql: String = sql.into();
+        let mut conn: Conn = self.db.read().await.expect("a connection");
+        let row: Option<(Option<String>,)> =
+            on!(&mut conn, |c| sqlx::query_as(AssertSqlSafe(sql)).fetch_optional(c).await).expect("the query runs");
+        row.and_then(|(value,)| value)
+    }
+
+    /// Inserts a customer with this last name and gives the id.
+    pub(crate) async fn insert_customer(&self, last_name: &str) -> String {
+        let id = uuid::Uuid::new_v4().to_string();
+        self.insert_customer_as(&id, last_name, false).await;
+        id
+    }
+
+    pub(crate) async fn insert_customer_as(&self, id: &str, last_name: &str, test: bool) {
+        let last_name = last_name.replace('\'', "''");
+        let number = &id[..8];
+        self.sql(format!(
+            "INSERT INTO customers (\"id\", \"firstName\", \"lastName\", \"phoneNumber\", \"dateOfBirth\", \"gender\", \
+             \"idType\", \"idNumber\", \"status\", \"createdByPartnerId\", \"isTestUser\") \
+             VALUES ('{id}', 'Achieng', '{last_name}', '0712345678', '1990-04-12', 'FEMALE', 'NATIONAL_ID', '{number}', \
+             'PENDING_ACTIVATION', 1, {test})"
+        ))
+        .await;
+    }
+
+    /// Sets one column of a customer; `value` is an SQL literal.
+    pub(crate) async fn set(&self, id: &str, column: &str, value: &str) {
+        self.sql(format!("UPDATE customers SET \"{column}\" = {value} WHERE \"id\" = '{id}'")).await;
+    }
+}

@@ -1,0 +1,4 @@
+//! Pugmark as a whole: what a written row leads to in the CRM, judged by the CRM's own journal.
+
+mod harness;
+mod road;

@@ -1,0 +1,45 @@
+//! The main road: a customer row written by any program becomes a contact, and stays in step.
+
+use crate::harness::{World, on_both_databases};
+
+on_both_databases!(
+    a_customer_written_by_any_program_becomes_one_contact,
+    an_edit_revises_only_what_changed,
+);
+
+async fn a_customer_written_by_any_program_becomes_one_contact(world: World) {
+    let running = world.start().await;
+    let program = world.other_program().await;
+    let customer = program.insert_customer("Ng'ang'a").await;
+
+    let contact = world.wait_for_contact(&customer, |_| true).await;
+
+    assert_eq!(contact.value("lastname"), "Ng'ang'a");
+    assert_eq!(contact.value("firstname"), "Achieng");
+    assert_eq!(contact.value("mobile"), "0712345678");
+    assert_eq!(contact.value("birthday"), "1990-04-12");
+    assert_eq!(contact.value(&world.field("Gender")), "Female");
+    assert_eq!(contact.value(&world.field("ID Type")), "National ID");
+    assert_eq!(
+        contact.value(&world.field("MicroBima Link")),
+        format!("https://agents.example.org/admin/customer/{customer}")
+    );
+    running.shutdown().await;
+}
+
+async fn an_edit_revises_only_what_changed(world: World) {
+    let running = world.start().await;
+    let program = world.other_program().await;
+    let customer = program.insert_customer("Otieno").await;
+    let contact = world.wait_for_contact(&customer, |_| true).await;
+
+    program.set(&customer, "email", "'achieng@example.co.ke'").await;
+    world.wait_for_contact(&customer, |contact| contact.value("email") == "achieng@example.co.ke").await;
+
+    let effects = world.crm.journal().effects_on(&contact.id);
+    let pugmark_sandbox::JournalKind::Revised { changed, .. } = &effects.last().expect("an effect").kind else {
+        panic!("the last effect is a revise: {effects:?}");
+    };
+    assert_eq!(changed.keys().collect::<Vec<_>>(), ["email"]);
+    running.shutdown().await;
+}
