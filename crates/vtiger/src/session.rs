@@ -142,6 +142,7 @@ impl Client {
         let login = self.login_operation(&token);
         let answer = self.send(&login, &Credentials::None).await?;
         let session = text_of(&answer, "sessionName")
+            .filter(|session| !session.is_empty())
             .ok_or_else(|| unexpected_result(&login, "the login answer holds no sessionName"))?;
         let identity = Identity::from_login(&answer, &self.config().username)
             .ok_or_else(|| unexpected_result(&login, "the login answer holds no userId"))?;

@@ -6,6 +6,7 @@ use bytes::BytesMut;
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, DATE, LOCATION, RETRY_AFTER};
 use jiff::Timestamp;
+use url::Url;
 
 use crate::config::{ClientConfig, ConfigError};
 
@@ -53,7 +54,12 @@ pub(crate) struct Answer {
 const IDLE_CONNECTION: Duration = Duration::from_secs(4);
 
 pub(crate) fn http_client(config: &ClientConfig) -> Result<reqwest::Client, ConfigError> {
-    reqwest::Client::builder()
+    let builder = match is_loopback(&config.base_url) {
+        // A company's proxy cannot reach this very machine.
+        true => reqwest::Client::builder().no_proxy(),
+        false => reqwest::Client::builder(),
+    };
+    builder
         // HTTP/2 has no reason phrase, and one connection per call suits vTiger's sessions.
         .http1_only()
         // A redirected POST would be repeated as GET, and a repeated write is exactly what must not happen unseen.
@@ -65,6 +71,15 @@ pub(crate) fn http_client(config: &ClientConfig) -> Result<reqwest::Client, Conf
         .user_agent(config.user_agent.clone())
         .build()
         .map_err(ConfigError::HttpClient)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
 }
 
 pub(crate) async fn exchange(

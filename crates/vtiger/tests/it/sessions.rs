@@ -168,17 +168,16 @@ async fn sixty_four_tasks_share_four_sessions_and_logins_never_overlap() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_clients_of_one_user_in_one_process_do_not_void_each_others_challenges() {
+async fn clients_of_one_user_in_one_process_do_not_void_each_others_challenges() {
     let crm = Shared::default();
     let server = start(&crm).await;
+    let clients: Vec<Client> = (0..16).map(|_| server.open_source_client()).collect();
     let mut tasks = tokio::task::JoinSet::new();
-    for number in 1..=16 {
-        let client = server.open_source_client();
+    for (number, client) in clients.into_iter().enumerate() {
         tasks.spawn(async move {
-            if number % 4 == 0 {
-                client.server_time().await.map(|_| ())
-            } else {
-                client.identify().await.map(|_| ())
+            match number % 4 {
+                0 => client.server_time().await.map(|_| ()),
+                _ => client.identify().await.map(|_| ()),
             }
         });
     }
