@@ -5,7 +5,8 @@ use std::io;
 
 use serde_json::{Map, Value, json};
 
-use super::config::{Config, CustomField, CustomFieldKind, Variant};
+use super::config::{Config, CustomField, Edition, Variant};
+use super::custom;
 use super::dialect::Dialect;
 use super::widths;
 
@@ -148,13 +149,13 @@ impl Module {
     }
 
     fn add_custom(&mut self, custom: &CustomField, name: String) {
-        let kind = custom_kind(custom);
-        let type_name = custom_type_name(&custom.kind);
+        let kind = custom::kind(custom);
+        let type_name = custom::type_name(&custom.kind);
         let mut describe = Map::new();
         describe.insert("name".into(), json!(name));
         describe.insert("label".into(), json!(custom.label));
         describe.insert("mandatory".into(), json!(false));
-        describe.insert("type".into(), custom_type(custom));
+        describe.insert("type".into(), custom::type_of(custom));
         describe.insert("isunique".into(), json!(custom.unique));
         describe.insert("nullable".into(), json!(true));
         describe.insert("editable".into(), json!(true));
@@ -263,7 +264,7 @@ impl Catalogue {
             by_name,
             listed: read_listed()?,
         };
-        catalogue.add_custom_fields(&config.custom_fields)?;
+        catalogue.add_custom_fields(&config.custom_fields, config.edition)?;
         for (module, field) in &config.unique_fields {
             if !catalogue.set_unique(module, field, true) {
                 return Err(invalid(format!(
@@ -274,7 +275,7 @@ impl Catalogue {
         Ok(catalogue)
     }
 
-    fn add_custom_fields(&mut self, fields: &[CustomField]) -> io::Result<()> {
+    fn add_custom_fields(&mut self, fields: &[CustomField], edition: Edition) -> io::Result<()> {
         let mut next = FIRST_CUSTOM_FIELD;
         for custom in fields {
             let Some(&at) = self.by_name.get(&custom.module) else {
@@ -283,7 +284,10 @@ impl Catalogue {
                     custom.label, custom.module
                 )));
             };
-            let name = custom.name.clone().unwrap_or_else(|| format!("cf_{next}"));
+            let name = custom
+                .name
+                .clone()
+                .unwrap_or_else(|| custom::name(custom, edition, next));
             next += 2;
             if self.modules[at].field(&name).is_some() {
                 return Err(invalid(format!(
@@ -487,63 +491,4 @@ fn strings(list: &Value) -> Vec<String> {
         .filter_map(Value::as_str)
         .map(str::to_owned)
         .collect()
-}
-
-fn custom_kind(custom: &CustomField) -> Kind {
-    match &custom.kind {
-        CustomFieldKind::Text => Kind::Text(Some(custom.length.unwrap_or(100))),
-        CustomFieldKind::TextArea => Kind::Text(custom.length),
-        CustomFieldKind::Integer => Kind::Integer,
-        CustomFieldKind::Decimal { digits, scale } => Kind::Decimal {
-            digits: *digits,
-            scale: *scale,
-            lenient: false,
-        },
-        CustomFieldKind::Currency { digits, scale } => Kind::Decimal {
-            digits: *digits,
-            scale: *scale,
-            lenient: true,
-        },
-        CustomFieldKind::Date => Kind::Date,
-        CustomFieldKind::Time => Kind::Time,
-        CustomFieldKind::Checkbox => Kind::Boolean,
-        CustomFieldKind::Picklist(_) => Kind::Text(Some(custom.length.unwrap_or(255))),
-        CustomFieldKind::MultiPicklist(_) => Kind::MultiPicklist,
-        CustomFieldKind::Phone => Kind::Text(Some(custom.length.unwrap_or(30))),
-        CustomFieldKind::Email => Kind::Text(Some(custom.length.unwrap_or(50))),
-        CustomFieldKind::Url => Kind::Text(Some(custom.length.unwrap_or(255))),
-    }
-}
-
-fn custom_type_name(kind: &CustomFieldKind) -> &'static str {
-    match kind {
-        CustomFieldKind::Text => "string",
-        CustomFieldKind::TextArea => "text",
-        CustomFieldKind::Integer => "integer",
-        CustomFieldKind::Decimal { .. } => "double",
-        CustomFieldKind::Currency { .. } => "currency",
-        CustomFieldKind::Date => "date",
-        CustomFieldKind::Time => "time",
-        CustomFieldKind::Checkbox => "boolean",
-        CustomFieldKind::Picklist(_) => "picklist",
-        CustomFieldKind::MultiPicklist(_) => "multipicklist",
-        CustomFieldKind::Phone => "phone",
-        CustomFieldKind::Email => "email",
-        CustomFieldKind::Url => "url",
-    }
-}
-
-fn custom_type(custom: &CustomField) -> Value {
-    let name = custom_type_name(&custom.kind);
-    match &custom.kind {
-        CustomFieldKind::Picklist(values) | CustomFieldKind::MultiPicklist(values) => {
-            let options: Vec<Value> = values
-                .iter()
-                .map(|value| json!({ "label": value, "value": value }))
-                .collect();
-            json!({ "picklistValues": options, "defaultValue": values.first().cloned().unwrap_or_default(), "name": name })
-        }
-        CustomFieldKind::Date => json!({ "format": "yyyy-mm-dd", "name": name }),
-        _ => json!({ "name": name }),
-    }
 }

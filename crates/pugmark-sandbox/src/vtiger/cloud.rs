@@ -136,6 +136,7 @@ pub(super) fn execute(stage: Stage<'_>, request: &Request) -> Served {
         dialect: Dialect::Cloud,
         now: stage.now,
         request_no: Some(stage.request_no),
+        began_at: stage.began_at,
         source: "WEBSERVICE",
     };
     let answer = dispatch(&mut call, &name, &params, config);

@@ -143,7 +143,7 @@ pub struct CustomField {
     pub module: String,
     /// Label, by which integrations find it.
     pub label: String,
-    /// Field name; `cf_<n>` counted as vTiger counts, unless said.
+    /// Field name; unless said `cf_<n>`, counted as vTiger counts (`cf_<module>_<label>` on the hosted edition alone).
     pub name: Option<String>,
     /// Type.
     pub kind: CustomFieldKind,

@@ -16,12 +16,12 @@ use super::store::StoredRecord;
 use super::{ui, webservice};
 use crate::fault::{Fault, Faults};
 use crate::journal::{Journal, JournalKind, Moment, Outcome};
-use crate::wire::{Delivery, PHP_HTML, Reply, Request};
+use crate::wire::{Delivery, Reply, Request};
 
 /// A CRM; shared by all connections.
 #[derive(Debug)]
 pub(super) struct Crm {
-    config: Config,
+    pub(super) config: Config,
     faults: Faults,
     journal: Journal,
     state: Mutex<State>,
@@ -31,17 +31,17 @@ pub(super) struct Crm {
 
 /// Which interface a request came in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Interface {
+pub(super) enum Interface {
     WebService,
     Rest,
 }
 
 /// What execution produced, before any fault spoils it.
-struct Done {
-    reply: Reply,
-    outcome: Outcome,
-    user: Option<String>,
-    failure: Option<Failure>,
+pub(super) struct Done {
+    pub(super) reply: Reply,
+    pub(super) outcome: Outcome,
+    pub(super) user: Option<String>,
+    pub(super) failure: Option<Failure>,
 }
 
 impl Crm {
@@ -187,190 +187,7 @@ impl Crm {
         reply
     }
 
-    /// Some faults make sense for some calls only; one that does not apply costs nothing.
-    fn applies(&self, fault: &Fault, operation: &str, interface: Interface) -> bool {
-        let applies = match fault {
-            Fault::EmptyPage => matches!(operation, "query" | "query_related" | "retrieve_related"),
-            Fault::DropSession => {
-                interface == Interface::WebService && !matches!(operation, "getchallenge" | "login")
-            }
-            _ => true,
-        };
-        if !applies {
-            self.faults.give_back();
-        }
-        applies
-    }
-
-    async fn spoiled(
-        self: &Arc<Self>,
-        interface: Interface,
-        request: &Arc<Request>,
-        number: u64,
-        operation: &str,
-        fault: Option<Fault>,
-    ) -> (Reply, Outcome, Option<String>) {
-        let Some(fault) = fault else {
-            let done = self
-                .execute(interface, request, number, operation, Duration::ZERO)
-                .await;
-            return (done.reply, done.outcome, done.user);
-        };
-        let note = |moment| self.note_fault(number, operation, &fault, moment);
-        match &fault {
-            Fault::RefuseConnection
-            | Fault::Http(_)
-            | Fault::TooMany { .. }
-            | Fault::HangBeforeEffect(_) => {
-                note(Moment::BeforeEffect);
-                let (reply, outcome) = instead(&fault);
-                (reply, outcome, None)
-            }
-            Fault::CutBody {
-                after_effect: false,
-            } => {
-                note(Moment::BeforeEffect);
-                let page = Reply::web_server_page(200);
-                (
-                    Reply {
-                        delivery: Delivery::HalfBody,
-                        ..page
-                    },
-                    Outcome::Spoiled,
-                    None,
-                )
-            }
-            Fault::EmptyPage => {
-                note(Moment::BeforeEffect);
-                (
-                    self.success(interface, &serde_json::json!([])),
-                    Outcome::Spoiled,
-                    None,
-                )
-            }
-            Fault::LateCommit { delay } => {
-                note(Moment::BeforeEffect);
-                self.execute_later(interface, request, number, operation, *delay);
-                (Reply::nothing(), Outcome::NoAnswer, None)
-            }
-            Fault::DropSession => {
-                note(Moment::BeforeEffect);
-                if let Some(session) = operations::session_of(request) {
-                    self.state().auth.drop_session(session);
-                }
-                let done = self
-                    .execute(interface, request, number, operation, Duration::ZERO)
-                    .await;
-                (done.reply, done.outcome, done.user)
-            }
-            Fault::Slow(delay) => {
-                note(Moment::BeforeEffect);
-                let done = self
-                    .execute(interface, request, number, operation, *delay)
-                    .await;
-                (done.reply, done.outcome, done.user)
-            }
-            Fault::HttpAfterEffect(_)
-            | Fault::HangAfterEffect
-            | Fault::CutBody { after_effect: true }
-            | Fault::HtmlAfterEffect
-            | Fault::SuccessFalseAfterEffect
-            | Fault::NullResultAfterEffect
-            | Fault::DisplayErrorsNoise => {
-                let done = self
-                    .execute(interface, request, number, operation, Duration::ZERO)
-                    .await;
-                note(Moment::AfterEffect);
-                let user = done.user.clone();
-                let (reply, outcome) = self.afterwards(interface, &fault, operation, done);
-                (reply, outcome, user)
-            }
-        }
-    }
-
-    fn afterwards(
-        &self,
-        interface: Interface,
-        fault: &Fault,
-        operation: &str,
-        done: Done,
-    ) -> (Reply, Outcome) {
-        match fault {
-            Fault::HttpAfterEffect(status) => (Reply::web_server_page(*status), Outcome::Spoiled),
-            Fault::HangAfterEffect => {
-                let held = Delivery::Held(self.config.hang_limit);
-                (
-                    Reply {
-                        delivery: held,
-                        ..Reply::nothing()
-                    },
-                    Outcome::NoAnswer,
-                )
-            }
-            Fault::CutBody { .. } => (
-                Reply {
-                    delivery: Delivery::HalfBody,
-                    ..done.reply
-                },
-                Outcome::Spoiled,
-            ),
-            Fault::HtmlAfterEffect => {
-                let body = "<!DOCTYPE html><html><head><title>Vtiger</title></head><body>Loading...</body></html>";
-                (Reply::new(200, PHP_HTML, body.to_owned()), Outcome::Spoiled)
-            }
-            Fault::SuccessFalseAfterEffect => (self.unknown_error(interface), Outcome::Spoiled),
-            Fault::NullResultAfterEffect => (
-                self.success(interface, &serde_json::Value::Null),
-                Outcome::Spoiled,
-            ),
-            _ => {
-                let mut reply = done.reply;
-                noise::add(&mut reply, operation, done.failure.as_ref());
-                (reply, done.outcome)
-            }
-        }
-    }
-
-    fn success(&self, interface: Interface, result: &serde_json::Value) -> Reply {
-        let content_type = if interface == Interface::Rest {
-            "text/json"
-        } else {
-            "application/json"
-        };
-        Reply::new(200, content_type, webservice::success(result))
-    }
-
-    fn unknown_error(&self, interface: Interface) -> Reply {
-        match interface {
-            Interface::WebService => {
-                Reply::new(200, "application/json", webservice::unknown_error())
-            }
-            Interface::Rest => cloud::refused(
-                400,
-                "INTERNAL_SERVER_ERROR",
-                "Unknown Error while processing request",
-            ),
-        }
-    }
-
-    /// The connection is gone; the program on the server does not know and goes on.
-    fn execute_later(
-        self: &Arc<Self>,
-        interface: Interface,
-        request: &Arc<Request>,
-        number: u64,
-        operation: &str,
-        delay: Duration,
-    ) {
-        let (crm, request, operation) =
-            (Arc::clone(self), Arc::clone(request), operation.to_owned());
-        tokio::spawn(async move {
-            crm.execute(interface, &request, number, &operation, delay)
-                .await;
-        });
-    }
-
-    async fn execute(
+    pub(super) async fn execute(
         &self,
         interface: Interface,
         request: &Request,
@@ -384,13 +201,14 @@ impl Crm {
             Some(lock) => Some(lock.lock().await),
             None => None,
         };
+        let began_at = self.state().store.upcoming();
         let wait = self.config.latency.of(operation) + delay;
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
         match interface {
-            Interface::WebService => self.execute_webservice(request, number, operation),
-            Interface::Rest => self.execute_rest(request, number),
+            Interface::WebService => self.execute_webservice(request, number, operation, began_at),
+            Interface::Rest => self.execute_rest(request, number, began_at),
         }
     }
 
@@ -400,9 +218,15 @@ impl Crm {
         self.state().auth.lock_of(session)
     }
 
-    fn execute_webservice(&self, request: &Request, number: u64, operation: &str) -> Done {
+    fn execute_webservice(
+        &self,
+        request: &Request,
+        number: u64,
+        operation: &str,
+        began_at: u64,
+    ) -> Done {
         let mut state = self.state();
-        let executed = operations::execute(self.stage(&mut state, number), request);
+        let executed = operations::execute(self.stage(&mut state, number, began_at), request);
         drop(state);
         let mut reply = webservice::reply(&executed.answer);
         let outcome = webservice::outcome(&executed.answer);
@@ -418,7 +242,7 @@ impl Crm {
         }
     }
 
-    fn execute_rest(&self, request: &Request, number: u64) -> Done {
+    fn execute_rest(&self, request: &Request, number: u64, began_at: u64) -> Done {
         let remaining = lock(&self.meter).count(self.config.quota, self.config.clock.now());
         let mut done = if remaining.exceeded {
             let reply = cloud::refused(429, "TOO_MANY_REQUESTS", "API call limit exceeded");
@@ -430,7 +254,7 @@ impl Crm {
             }
         } else {
             let mut state = self.state();
-            let served = cloud::execute(self.stage(&mut state, number), request);
+            let served = cloud::execute(self.stage(&mut state, number, began_at), request);
             drop(state);
             let reply = cloud::reply(&served);
             let outcome = webservice::outcome(&served.executed.answer);
@@ -458,13 +282,14 @@ impl Crm {
         }
     }
 
-    fn stage<'a>(&'a self, state: &'a mut State, request_no: u64) -> Stage<'a> {
+    fn stage<'a>(&'a self, state: &'a mut State, request_no: u64, began_at: u64) -> Stage<'a> {
         Stage {
             state,
             journal: &self.journal,
             config: &self.config,
             now: self.config.clock.now(),
             request_no,
+            began_at,
         }
     }
 
@@ -487,7 +312,7 @@ impl Crm {
             .append(self.config.clock.now(), Some(number), user, kind);
     }
 
-    fn note_fault(&self, number: u64, operation: &str, fault: &Fault, moment: Moment) {
+    pub(super) fn note_fault(&self, number: u64, operation: &str, fault: &Fault, moment: Moment) {
         let kind = JournalKind::FaultInjected {
             operation: operation.to_owned(),
             fault: fault.clone(),
@@ -497,33 +322,11 @@ impl Crm {
             .append(self.config.clock.now(), Some(number), None, kind);
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What is answered in place of executing the call.
-fn instead(fault: &Fault) -> (Reply, Outcome) {
-    match fault {
-        Fault::Http(status) => (Reply::web_server_page(*status), Outcome::Spoiled),
-        Fault::TooMany { retry_after } => {
-            let mut reply = Reply::web_server_page(429);
-            reply
-                .headers
-                .extend(retry_after.map(|seconds| ("retry-after", seconds.to_string())));
-            (reply, Outcome::Spoiled)
-        }
-        Fault::HangBeforeEffect(time) => (
-            Reply {
-                delivery: Delivery::Held(*time),
-                ..Reply::nothing()
-            },
-            Outcome::NoAnswer,
-        ),
-        _ => (Reply::nothing(), Outcome::NoAnswer),
-    }
 }

@@ -1,11 +1,20 @@
 //! The look-alike of vTiger: open-source `webservice.php` 8.0 and the hosted edition's REST API over one store.
+//!
+//! Modelled are Contacts, Leads, Accounts, HelpDesk, Documents, Calendar, Events, ModComments, Users, Groups and
+//! Currency, all from recorded `describe` answers. Other modules are listed as on a real installation but answer as to a
+//! caller without rights. `sync`, `convertlead`, file and inventory operations die, as on stock. SQL injection, which the
+//! real system allows, is answered like SQL that fails.
 
+mod activities;
+mod answers;
 mod auth;
 mod catalogue;
+mod checks;
 mod cloud;
 mod collation;
 mod config;
 mod crm;
+mod custom;
 mod dialect;
 mod entities;
 mod failure;
@@ -15,7 +24,9 @@ mod principals;
 mod records;
 mod related;
 mod sandbox;
+mod saving;
 mod server;
+mod spoil;
 mod state;
 mod store;
 mod ui;

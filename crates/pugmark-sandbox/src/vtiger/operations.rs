@@ -68,6 +68,8 @@ pub(super) struct Stage<'a> {
     pub(super) config: &'a Config,
     pub(super) now: jiff::Timestamp,
     pub(super) request_no: u64,
+    /// See [`Call::began_at`].
+    pub(super) began_at: u64,
 }
 
 /// The operation's name in lower case; empty when there is none.
@@ -189,6 +191,7 @@ fn in_session(
                 dialect: Dialect::OpenSource,
                 now: stage.now,
                 request_no: Some(stage.request_no),
+                began_at: stage.began_at,
                 source: "WEBSERVICE",
             };
             dispatch(&mut call, name, params, session, stage.config)
@@ -276,7 +279,7 @@ pub(super) fn query(call: &mut Call<'_>, text: &str) -> Answer {
     if name == "Users" {
         call.administrators_only()?;
     }
-    let parsed = vtql::parse(text)?;
+    let parsed = vtql::parse(call.dialect, text)?;
     vtql::run(
         call.state,
         call.dialect,

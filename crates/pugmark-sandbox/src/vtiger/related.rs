@@ -101,7 +101,7 @@ pub(super) fn query(call: &mut Call<'_>, text: &str, id: &str, label: &str) -> A
         return Err(Failure::syntax(message.into()));
     }
     let (module, numbers) = members(call, id, label)?;
-    let parsed = vtql::parse(&format!("{text};"))?;
+    let parsed = vtql::parse(call.dialect, &format!("{text};"))?;
     match module {
         Some(module) => vtql::run(
             call.state,

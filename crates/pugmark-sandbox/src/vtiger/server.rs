@@ -21,6 +21,9 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::crm::Crm;
 use crate::wire::{Delivery, Reply, Request};
 
+/// The web server refuses longer request lines before PHP sees them.
+const LONGEST_TARGET: usize = 8192;
+
 /// A listening server, or one that is down for the moment.
 pub(super) struct Server {
     crm: Arc<Crm>,
@@ -115,6 +118,13 @@ async fn respond(
     request: http::Request<Incoming>,
 ) -> Result<http::Response<Answer>, Cut> {
     let (parts, body) = request.into_parts();
+    let target = parts
+        .uri
+        .path_and_query()
+        .map_or(0, |target| target.as_str().len());
+    if target > LONGEST_TARGET {
+        return deliver(Reply::web_server_page(414)).await;
+    }
     let reply = match Limited::new(body, crm.max_body()).collect().await {
         Ok(body) => crm.handle(Request::new(&parts, body.to_bytes())).await,
         Err(error) if error.is::<LengthLimitError>() => crm.body_too_large(),

@@ -88,7 +88,8 @@ impl State {
             .unwrap_or_default()
     }
 
-    /// A field as an answer shows it: references and owners as complete ids, NULL as nothing.
+    /// A field as an answer shows it: references and owners as complete ids, NULL as nothing, money of the
+    /// hosted edition with eight decimals.
     pub(super) fn shown(
         &self,
         dialect: Dialect,
@@ -105,6 +106,19 @@ impl State {
             (Kind::Id, _) => dialect.id(&about.name, number),
             (Kind::Reference(targets), Some(cell)) => self.reference(dialect, targets, cell),
             (Kind::Owner, Some(cell)) => self.owner(dialect, cell),
+            (
+                Kind::Decimal {
+                    scale,
+                    lenient: true,
+                    ..
+                },
+                Some(cell),
+            ) if dialect == Dialect::Cloud => {
+                format!(
+                    "{cell}{}",
+                    "0".repeat(usize::from(8_u8.saturating_sub(*scale)))
+                )
+            }
             (_, cell) => cell.unwrap_or_default().to_owned(),
         }
     }

@@ -67,6 +67,11 @@ impl Store {
         }
     }
 
+    /// The number that the next record gets.
+    pub(super) fn upcoming(&self) -> u64 {
+        self.next_entity
+    }
+
     pub(super) fn next_entity(&mut self) -> u64 {
         let number = self.next_entity;
         self.next_entity += 1;

@@ -24,6 +24,7 @@ fn person<'a>(state: &'a mut State, journal: &'a Journal, now: Timestamp) -> Opt
         dialect,
         now,
         request_no: None,
+        began_at: u64::MAX,
         source: SOURCE,
     })
 }

@@ -1,6 +1,9 @@
 //! The hosted edition's REST API.
 
-use pugmark_sandbox::{Clock, CloudQuota, Edition, Fault, FaultPlan, ManualClock, VtigerSandbox};
+use pugmark_sandbox::{
+    Clock, CloudQuota, CustomField, CustomFieldKind, Edition, Fault, FaultPlan, ManualClock,
+    VtigerSandbox,
+};
 use serde_json::{Value, json};
 
 use crate::raw::{Answer, Caller, FORM, exchange, form};
@@ -320,5 +323,57 @@ async fn faults_strike_the_hosted_api_too() {
     assert_eq!(
         (answer.status, answer.headers["retry-after"].as_str()),
         (429, "3")
+    );
+}
+
+#[tokio::test]
+async fn custom_fields_are_named_after_module_and_label_and_money_has_eight_decimals() {
+    let crm = VtigerSandbox::builder()
+        .edition(Edition::Cloud)
+        .custom_field(CustomField::new("Contacts", "MSP Role", CustomFieldKind::Text).length(20))
+        .custom_field(CustomField::new(
+            "Contacts",
+            "Premium",
+            CustomFieldKind::Currency {
+                digits: 10,
+                scale: 2,
+            },
+        ))
+        .start()
+        .await
+        .unwrap();
+    let mut element = contact("Named");
+    element["cf_contacts_msprole"] = json!("Owner");
+    element["cf_contacts_premium"] = json!("849.15");
+    let created = create(&crm, &element).await.result();
+    assert_eq!(
+        (
+            &created["cf_contacts_msprole"],
+            &created["cf_contacts_premium"]
+        ),
+        (&json!("Owner"), &json!("849.15000000"))
+    );
+    let described = get(&crm, "describe", &[("elementType", "Contacts")])
+        .await
+        .result();
+    let role = described["fields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|field| field["name"] == "cf_contacts_msprole");
+    assert_eq!(role.unwrap()["type"]["length"], 20);
+}
+
+#[tokio::test]
+async fn notlike_is_an_operator_of_the_hosted_edition_only() {
+    let crm = sandbox(Edition::Both).await;
+    create(&crm, &contact("Alpha")).await.result();
+    create(&crm, &contact("Beta")).await.result();
+    let query = "select lastname from Contacts where lastname notlike 'al%';";
+    let found = get(&crm, "query", &[("query", query)]).await.result();
+    assert_eq!(found, json!([{"lastname": "Beta", "id": "4x3"}]));
+    assert_eq!(
+        Caller::log_in(&crm).await.query(query).await.code(),
+        "QUERY_SYNTAX_ERROR"
     );
 }

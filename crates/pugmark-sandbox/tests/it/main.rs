@@ -1,5 +1,11 @@
 //! Tests of the sandbox from outside, over real connections.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
 mod cloud;
 mod contract;
 mod faults;
@@ -7,3 +13,5 @@ mod journal;
 mod raw;
 mod sessions;
 mod store;
+mod users;
+mod values;

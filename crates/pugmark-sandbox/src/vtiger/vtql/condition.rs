@@ -40,6 +40,7 @@ pub(super) enum Check {
     Moment(Operator, String),
     MomentIn(HashSet<String>),
     Like(Vec<PatternPart>),
+    NotLike(Vec<PatternPart>),
 }
 
 /// A piece of a `like` pattern, folded as the database compares.
@@ -65,12 +66,11 @@ pub(super) fn translate(module: &Module, condition: &Condition) -> Result<Test, 
         .iter()
         .map(|value| text_of(field, value))
         .collect::<Result<Vec<_>, _>>()?;
-    let check = if condition.operator == Operator::Like {
-        Check::Like(pattern(
-            texts.first().map(String::as_str).unwrap_or_default(),
-        ))
-    } else {
-        check(field, condition.operator, &texts)?
+    let first = texts.first().map(String::as_str).unwrap_or_default();
+    let check = match condition.operator {
+        Operator::Like => Check::Like(pattern(first)),
+        Operator::NotLike => Check::NotLike(pattern(first)),
+        operator => check(field, operator, &texts)?,
     };
     Ok(Test { field: at, check })
 }
@@ -184,12 +184,15 @@ impl Check {
             Check::TextIn(keys) => keys.contains(&collation::key(cell)),
             Check::Moment(operator, other) => holds(*operator, compare_moment(cell, other)),
             Check::MomentIn(moments) => moments.contains(&moment(cell)),
-            Check::Like(parts) => {
-                let folded: Vec<char> = cell.chars().map(collation::fold).collect();
-                matches_pattern(parts, &folded)
-            }
+            Check::Like(parts) => is_like(parts, cell),
+            Check::NotLike(parts) => !is_like(parts, cell),
         }
     }
+}
+
+fn is_like(parts: &[PatternPart], cell: &str) -> bool {
+    let folded: Vec<char> = cell.chars().map(collation::fold).collect();
+    matches_pattern(parts, &folded)
 }
 
 fn compare_moment(cell: &str, other: &str) -> Ordering {
@@ -203,7 +206,7 @@ fn compare_moment(cell: &str, other: &str) -> Ordering {
 
 fn holds(operator: Operator, ordering: Ordering) -> bool {
     match operator {
-        Operator::Eq | Operator::In | Operator::Like => ordering.is_eq(),
+        Operator::Eq | Operator::In | Operator::Like | Operator::NotLike => ordering.is_eq(),
         Operator::Ne => ordering.is_ne(),
         Operator::Lt => ordering.is_lt(),
         Operator::Lte => ordering.is_le(),

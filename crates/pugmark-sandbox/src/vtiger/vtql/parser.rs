@@ -2,6 +2,7 @@
 
 use super::lexer::{Token, TokenKind, lex};
 use super::literal::Value;
+use crate::vtiger::dialect::Dialect;
 use crate::vtiger::failure::Failure;
 
 /// What is selected.
@@ -25,6 +26,8 @@ pub(in crate::vtiger) enum Operator {
     Gt,
     Gte,
     Like,
+    /// Of the hosted edition only.
+    NotLike,
     In,
 }
 
@@ -71,9 +74,10 @@ pub(in crate::vtiger) fn module_name(query: &str) -> Option<&str> {
 ///
 /// # Errors
 /// `QUERY_SYNTAX_ERROR` with the real parser's message, `INTERNAL_SERVER_ERROR` where its lexer dies.
-pub(in crate::vtiger) fn parse(query: &str) -> Result<Query, Failure> {
+pub(in crate::vtiger) fn parse(dialect: Dialect, query: &str) -> Result<Query, Failure> {
     let tokens = lex(query);
     Parser {
+        dialect,
         tokens: &tokens,
         at: 0,
     }
@@ -81,6 +85,7 @@ pub(in crate::vtiger) fn parse(query: &str) -> Result<Query, Failure> {
 }
 
 struct Parser<'a> {
+    dialect: Dialect,
     tokens: &'a [Token],
     at: usize,
 }
@@ -194,6 +199,11 @@ impl<'a> Parser<'a> {
         let operator = match self.peek() {
             Some(token) if token.text.eq_ignore_ascii_case("like") => Some(Operator::Like),
             Some(token) if token.text.eq_ignore_ascii_case("in") => Some(Operator::In),
+            Some(token)
+                if self.dialect == Dialect::Cloud && token.text.eq_ignore_ascii_case("notlike") =>
+            {
+                Some(Operator::NotLike)
+            }
             Some(token) => match token.kind {
                 TokenKind::Eq => Some(Operator::Eq),
                 TokenKind::Ne => Some(Operator::Ne),

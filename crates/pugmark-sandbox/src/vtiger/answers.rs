@@ -1,0 +1,102 @@
+//! Records as answers show them, which after a write is not always what was stored.
+
+use serde_json::{Map, Value, json};
+
+use super::catalogue::{Kind, Module, ModuleIndex};
+use super::dialect::Dialect;
+use super::entities;
+use super::records::Call;
+use super::values::Input;
+
+impl Call<'_> {
+    /// A whole record, with its label. The id is echoed as it was asked for.
+    pub(super) fn whole_record(
+        &self,
+        module: ModuleIndex,
+        number: u64,
+        asked: Option<&str>,
+    ) -> Value {
+        let mut record = self.record_without_label(module, number);
+        if let (Some(asked), true) = (asked, record.contains_key("id")) {
+            record.insert("id".into(), json!(asked));
+        }
+        record.insert("label".into(), json!(self.state.label(module, number)));
+        Value::Object(record)
+    }
+
+    pub(super) fn record_without_label(
+        &self,
+        module: ModuleIndex,
+        number: u64,
+    ) -> Map<String, Value> {
+        let fields = &self.state.catalogue.module(module).fields;
+        let shown = fields.iter().enumerate();
+        shown
+            .map(|(at, field)| {
+                (
+                    field.name.clone(),
+                    json!(self.state.shown(self.dialect, module, number, at)),
+                )
+            })
+            .collect()
+    }
+
+    /// The answer of a write: the record as its program believes it to be. `asked_in` is the module called, `kept_in` the one
+    /// the record ended up in (a task without its type is an event).
+    pub(super) fn written(
+        &self,
+        asked_in: ModuleIndex,
+        kept_in: ModuleIndex,
+        number: u64,
+        element: &Map<String, Value>,
+        asked: Option<&str>,
+        odd: impl Fn(&Module, usize) -> bool,
+    ) -> Value {
+        let Value::Object(kept) = self.whole_record(kept_in, number, asked) else {
+            return Value::Null;
+        };
+        let about = self.state.catalogue.module(asked_in);
+        let mut record = Map::new();
+        for (at, field) in about.fields.iter().enumerate() {
+            let truth = kept
+                .get(&field.name)
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            let odd = self.dialect == Dialect::OpenSource
+                && matches!(field.kind, Kind::Text(_))
+                && odd(about, at);
+            let sent = element.get(&field.name).filter(|_| odd && field.editable);
+            record.insert(
+                field.name.clone(),
+                json!(sent.map_or_else(|| truth.to_owned(), |sent| overdecoded(truth, sent))),
+            );
+        }
+        if asked_in != kept_in {
+            record.insert("id".into(), json!(self.dialect.id(&about.name, number)));
+        }
+        record.insert(
+            "label".into(),
+            kept.get("label").cloned().unwrap_or_default(),
+        );
+        Value::Object(record)
+    }
+}
+
+/// The field whose value a create answers once too often decoded: the name that every record must have.
+pub(super) fn is_name_field(module: &Module, field: usize) -> bool {
+    module.label_fields.contains(&field) && module.fields[field].mandatory
+}
+
+/// What a write's answer shows for a text it wrote: not cut to the column's width, and decoded once more where the whole
+/// text reads as one that was encoded already.
+fn overdecoded(truth: &str, sent: &Value) -> String {
+    let sent = Input::read(sent).text().to_owned();
+    let was_cut = !truth.is_empty() && sent.len() > truth.len() && sent.starts_with(truth);
+    let believed = if was_cut { sent.as_str() } else { truth };
+    let decoded = entities::decode(believed);
+    if entities::encode(&decoded) == believed {
+        decoded
+    } else {
+        believed.to_owned()
+    }
+}
