@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::Queue;
 use super::enqueue::add_correlation;
+use super::row::storable;
 use super::verdict::{Next, Verdict};
 use crate::db::{Conn, DbError, Ts};
 use crate::on;
@@ -81,8 +82,12 @@ impl Queue {
             return Ok(());
         };
         let old = OperationRecord {
-            attempts: verdict.attempts,
+            retry_count: verdict.retry_count,
+            deferrals: verdict.deferrals,
             unknown_at: verdict.unknown_at,
+            attempts: verdict.attempts,
+            error_code: verdict.code.clone(),
+            error_message: verdict.message.clone(),
             ..old.clone()
         };
         end_superseded(conn, &old, heir.id, now).await?;
@@ -132,6 +137,7 @@ impl Queue {
     }
 }
 
+/// It keeps what its last attempt came to, for people to see.
 async fn end_superseded(
     conn: &mut Conn,
     old: &OperationRecord,
@@ -139,7 +145,8 @@ async fn end_superseded(
     now: Ts,
 ) -> Result<(), DbError> {
     let sql = "UPDATE vtiger_sync_queue SET status = 'COMPLETED', head = 0, superseded_by = $2, heir = $2, \
-               outcome = $3, attempts = $5, processed_at = $4, dead_at = NULL, lease_owner = NULL, lease_token = NULL, \
+               outcome = $3, attempts = $5, retry_count = $6, deferrals = $7, unknown_at = $8, error_code = $9, error_message = $10, \
+               processed_at = $4, dead_at = NULL, lease_owner = NULL, lease_token = NULL, \
                lease_expires_at = NULL, sealed_payload = NULL, blocked_by = NULL, updated_at = $4 WHERE id = $1";
     let outcome = crate::db::JsonText(json!({ "result": "superseded", "by": heir }));
     on!(conn, |c| {
@@ -149,6 +156,11 @@ async fn end_superseded(
             .bind(outcome)
             .bind(now)
             .bind(old.attempts)
+            .bind(old.retry_count)
+            .bind(old.deferrals)
+            .bind(old.unknown_at)
+            .bind(old.error_code.as_deref().map(storable))
+            .bind(old.error_message.as_deref().map(storable))
             .execute(c)
             .await
             .map(drop)
@@ -176,8 +188,8 @@ async fn take_over(
             .bind(legacy.deferrals)
             .bind(legacy.troubled_since)
             .bind(legacy.next_attempt_at)
-            .bind(legacy.code)
-            .bind(legacy.message)
+            .bind(legacy.code.as_deref().map(storable))
+            .bind(legacy.message.as_deref().map(storable))
             .bind(legacy.blocked_by)
             .bind(inherited)
             .bind(earliest(old.unknown_at, heir.unknown_at))

@@ -1,5 +1,11 @@
 //! The conformance suite: each case is written once and runs on SQLite and on PostgreSQL.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "all of this is tests, also what clippy does not take for one"
+)]
+
 mod harness;
 
 mod coalescing;
