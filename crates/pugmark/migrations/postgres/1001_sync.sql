@@ -33,6 +33,8 @@ CREATE TABLE pugmark.crm_links (
     snapshot_verified BOOLEAN NOT NULL DEFAULT FALSE,
     withdrawn       BOOLEAN NOT NULL DEFAULT FALSE,
     row_hash        TEXT,
+    -- The record may exist although no attempt of ours is known: found by the gap sweep, not by a trigger.
+    look_first      BOOLEAN NOT NULL DEFAULT FALSE,
     created_at      TIMESTAMPTZ NOT NULL,
     updated_at      TIMESTAMPTZ NOT NULL,
     PRIMARY KEY (entity_type, entity_id)

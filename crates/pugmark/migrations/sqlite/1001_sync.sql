@@ -33,6 +33,8 @@ CREATE TABLE crm_links (
     snapshot_verified INTEGER NOT NULL DEFAULT 0,
     withdrawn       INTEGER NOT NULL DEFAULT 0,
     row_hash        TEXT,
+    -- The record may exist although no attempt of ours is known: found by the gap sweep, not by a trigger.
+    look_first      INTEGER NOT NULL DEFAULT 0,
     created_at      INTEGER NOT NULL,
     updated_at      INTEGER NOT NULL,
     PRIMARY KEY (entity_type, entity_id)

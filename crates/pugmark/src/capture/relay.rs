@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::config;
+use crate::crm::CONTACTS;
 use crate::flows::insurance::plan;
 use crate::store::{change_log, links};
 
@@ -125,7 +126,8 @@ async fn plan_batch(
                 Enqueued::Coalesced { .. } => round.coalesced += 1,
                 Enqueued::Duplicate(_) => {}
             }
-            links::set_pending(conn, &entity_type, &entity_id, "Contacts", now).await?;
+            let look_first = change.was_found_late();
+            links::set_pending(conn, &entity_type, &entity_id, CONTACTS, look_first, now).await?;
         }
     }
     let ids: Vec<i64> = changes.iter().map(|change| change.id).collect();

@@ -108,6 +108,8 @@ pub struct Crm {
     pub sessions: usize,
     /// How long a module's description is trusted.
     pub describe_for: Duration,
+    /// Look for a contact before every create, whatever is known of earlier attempts.
+    pub look_first: bool,
     /// Owner of new contacts, or the API user.
     pub default_owner: Option<String>,
     /// Values every new contact gets.
@@ -282,7 +284,9 @@ fn check_customer_url(text: &str, problems: &mut Vec<ConfigProblem>) -> Option<S
     if text.is_empty() {
         return None;
     }
-    let parsed = url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let parsed = url::Url::parse(text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     if parsed.is_none() || !text.contains("{id}") {
         problems.push(ConfigProblem::new(
             "PUGMARK_CUSTOMER_URL",
@@ -379,6 +383,7 @@ fn check_crm(raw: &sources::Raw, problems: &mut Vec<ConfigProblem>) -> Option<Cr
         ),
         sessions: file.sessions.clamp(1, 64),
         describe_for: duration("vtiger.describe_for", &file.describe_for, problems),
+        look_first: file.look_first,
         default_owner,
         contact_defaults: file.contact_defaults.clone(),
     })

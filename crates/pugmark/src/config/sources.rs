@@ -111,6 +111,7 @@ pub(super) struct VtigerFile {
     pub(super) longest_execution: String,
     pub(super) sessions: usize,
     pub(super) describe_for: String,
+    pub(super) look_first: bool,
     pub(super) default_owner: String,
     pub(super) allow_plain_http: bool,
     pub(super) contact_defaults: BTreeMap<String, String>,

@@ -5,6 +5,7 @@ pub mod calls;
 pub mod contact_fields;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pugmark_queue::db::{Conn, DbError};
 use vtiger::{CallError, Client, ClientConfig, ConfigError, RecordId};
@@ -13,6 +14,9 @@ use crate::config::{self, CrmEdition};
 use crate::store::field_mapping;
 use breaker::Breaker;
 use contact_fields::ContactFields;
+
+/// A minute's count starts anew after this time at the latest, whatever a server with another clock says.
+const LONGEST_MINUTE: Duration = Duration::from_secs(61);
 
 /// Module that customers become records of.
 pub const CONTACTS: &str = "Contacts";
@@ -83,6 +87,21 @@ impl Crm {
         let mappings = field_mapping::to_crm(conn, CONTACTS).await?;
         let module = client.describe(CONTACTS).await?;
         Ok(ContactFields::resolve(module, &mappings))
+    }
+
+    /// Leaves the CRM alone for the rest of its minute when few calls are left in it, so that people who work in vTiger
+    /// at the same time are not shut out. Only Cloud tells; an open-source vTiger has no limit.
+    pub fn heed_quota(&self) {
+        let quota = self.client.quota();
+        let reserve = (self.settings.sessions as u64 * 2).min(quota.minute_limit.unwrap_or(0) / 5);
+        if let (Some(remaining), Some(reset)) = (quota.minute_remaining, quota.minute_reset)
+            && remaining <= reserve
+        {
+            let wait = reset.duration_since(jiff::Timestamp::now());
+            if let Ok(wait) = Duration::try_from(wait) {
+                self.breaker.throttled(Some(wait.min(LONGEST_MINUTE)));
+            }
+        }
     }
 
     /// Owner of new records: the configured one, or the user Pugmark works as.

@@ -393,9 +393,8 @@ pub async fn sweep_page(
 /// # Errors
 /// Whatever the database says.
 pub async fn orphaned_links(conn: &mut Conn, limit: u32) -> Result<Vec<String>, DbError> {
-    let rows: Vec<(String,)> =
-        on!(conn, |c| {
-            sqlx::query_as(
+    let rows: Vec<(String,)> = on!(conn, |c| {
+        sqlx::query_as(
         "SELECT l.entity_id FROM crm_links l WHERE l.entity_type = 'CUSTOMER' AND NOT l.withdrawn \
          AND l.vtiger_id IS NOT NULL \
          AND NOT EXISTS (SELECT 1 FROM customers c WHERE CAST(c.\"id\" AS TEXT) = l.entity_id) \
@@ -408,6 +407,6 @@ pub async fn orphaned_links(conn: &mut Conn, limit: u32) -> Result<Vec<String>, 
     .bind(i64::from(limit))
     .fetch_all(c)
     .await
-        })?;
+    })?;
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }

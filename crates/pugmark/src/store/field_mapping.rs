@@ -32,16 +32,15 @@ pub struct FieldMapping {
 /// # Errors
 /// Whatever the database says.
 pub async fn to_crm(conn: &mut Conn, module: &str) -> Result<Vec<FieldMapping>, DbError> {
-    let rows: Vec<(String, String, String)> =
-        on!(conn, |c| {
-            sqlx::query_as(
+    let rows: Vec<(String, String, String)> = on!(conn, |c| {
+        sqlx::query_as(
         "SELECT microbima_field, vtiger_field_name, field_type FROM vtiger_custom_field_mapping \
          WHERE vtiger_module = $1 AND is_active AND direction <> 'from_crm' ORDER BY id"
     )
     .bind(module)
     .fetch_all(c)
     .await
-        })?;
+    })?;
     Ok(rows
         .into_iter()
         .map(|(microbima_field, vtiger_field_name, kind)| FieldMapping {

@@ -52,6 +52,8 @@ pub struct Link {
     pub snapshot: BTreeMap<String, String>,
     /// When both sides last agreed.
     pub last_synced_at: Option<Ts>,
+    /// The record may exist although no attempt of ours is known, so it is looked for before it is created.
+    pub look_first: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -59,6 +61,7 @@ struct LinkRow {
     vtiger_id: Option<String>,
     snapshot: String,
     last_synced_at: Option<Ts>,
+    look_first: bool,
 }
 
 /// The link of a row, if one was ever begun.
@@ -70,23 +73,27 @@ pub async fn get(
     entity_type: &str,
     entity_id: &str,
 ) -> Result<Option<Link>, DbError> {
-    let row: Option<LinkRow> = on!(conn, |c| sqlx::query_as(
-        "SELECT vtiger_id, CAST(snapshot AS TEXT) AS snapshot, last_synced_at FROM crm_links \
+    let row: Option<LinkRow> = on!(conn, |c| {
+        sqlx::query_as(
+        "SELECT vtiger_id, CAST(snapshot AS TEXT) AS snapshot, last_synced_at, look_first FROM crm_links \
          WHERE entity_type = $1 AND entity_id = $2"
     )
     .bind(entity_type)
     .bind(entity_id)
     .fetch_optional(c)
-    .await)?;
+    .await
+    })?;
     Ok(row.map(|row| Link {
         vtiger_id: row.vtiger_id,
         // An unreadable snapshot is an empty one: every field counts as different and is sent.
         snapshot: serde_json::from_str(&row.snapshot).unwrap_or_default(),
         last_synced_at: row.last_synced_at,
+        look_first: row.look_first,
     }))
 }
 
-/// Notes that a change of this row waits.
+/// Notes that a change of this row waits. `look_first`: no trigger saw it, so the record may have been made by somebody
+/// before us.
 ///
 /// # Errors
 /// Whatever the database says.
@@ -95,18 +102,22 @@ pub async fn set_pending(
     entity_type: &str,
     entity_id: &str,
     module: &str,
+    look_first: bool,
     now: Ts,
 ) -> Result<(), DbError> {
     on!(conn, |c| {
-        sqlx::query(
-        "INSERT INTO crm_links (entity_type, entity_id, module, sync_status, created_at, updated_at) \
-         VALUES ($1, $2, $3, 'PENDING', $4, $4) \
-         ON CONFLICT (entity_type, entity_id) DO UPDATE SET sync_status = 'PENDING', updated_at = excluded.updated_at"
-    )
+        sqlx::query(concat!(
+            "INSERT INTO crm_links (entity_type, entity_id, module, sync_status, look_first, created_at, updated_at) ",
+            "VALUES ($1, $2, $3, 'PENDING', $5, $4, $4) ",
+            "ON CONFLICT (entity_type, entity_id) DO UPDATE SET sync_status = 'PENDING', ",
+            "look_first = CASE WHEN excluded.look_first THEN excluded.look_first ELSE crm_links.look_first END, ",
+            "updated_at = excluded.updated_at"
+        ))
     .bind(entity_type)
     .bind(entity_id)
     .bind(module)
     .bind(now)
+    .bind(look_first)
     .execute(c)
     .await
     .map(drop)
@@ -186,7 +197,7 @@ pub async fn set_synced(
         "ON CONFLICT (entity_type, entity_id) DO UPDATE SET vtiger_id = excluded.vtiger_id, sync_status = 'SYNCED', ",
         "last_synced_at = excluded.last_synced_at, sync_error = NULL, sync_error_code = NULL, ",
         "warnings = excluded.warnings, snapshot = excluded.snapshot, snapshot_verified = excluded.snapshot_verified, ",
-        "withdrawn = excluded.withdrawn, row_hash = excluded.row_hash, updated_at = excluded.updated_at"
+        "withdrawn = excluded.withdrawn, row_hash = excluded.row_hash, look_first = excluded.look_first, updated_at = excluded.updated_at"
     ))
     .bind(entity_type)
     .bind(entity_id)
@@ -246,15 +257,14 @@ pub async fn set_trouble(
 /// # Errors
 /// Whatever the database says.
 pub async fn counts(conn: &mut Conn, entity_type: &str) -> Result<BTreeMap<String, i64>, DbError> {
-    let rows: Vec<(String, i64)> =
-        on!(conn, |c| {
-            sqlx::query_as(
+    let rows: Vec<(String, i64)> = on!(conn, |c| {
+        sqlx::query_as(
         "SELECT sync_status, COUNT(*) FROM crm_links WHERE entity_type = $1 GROUP BY sync_status"
     )
     .bind(entity_type)
     .fetch_all(c)
     .await
-        })?;
+    })?;
     Ok(rows.into_iter().collect())
 }
 

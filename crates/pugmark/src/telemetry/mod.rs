@@ -8,7 +8,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 /// Starts logging. `RUST_LOG` sets the filter (default `info`, or `default` when given), `PUGMARK_LOG=json` the form.
 pub fn init(default: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{default},sqlx=warn")));
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new(format!("{default},sqlx=warn")));
     let registry = tracing_subscriber::registry().with(filter);
     let started = if std::env::var("PUGMARK_LOG").is_ok_and(|form| form == "json") {
         registry

@@ -68,19 +68,30 @@ impl World {
     }
 
     pub(crate) async fn over(store: TestDb, crm: VtigerSandboxBuilder) -> Self {
-        let crm = crm.start().await.expect("the look-alike starts on loopback");
+        let crm = crm
+            .start()
+            .await
+            .expect("the look-alike starts on loopback");
         let settings = settings(store.url(), &crm);
-        Self { store, crm, settings }
+        Self {
+            store,
+            crm,
+            settings,
+        }
     }
 
     /// Starts every role.
     pub(crate) async fn start(&self) -> Running {
-        app::start(self.settings.clone(), Roles::ALL).await.expect("Pugmark starts")
+        app::start(self.settings.clone(), Roles::ALL)
+            .await
+            .expect("Pugmark starts")
     }
 
     /// A handle of its own on the store, as another program would have.
     pub(crate) async fn other_program(&self) -> Writer {
-        let db = Db::open(self.store.url(), DbOptions::default()).await.expect("the store opens a second time");
+        let db = Db::open(self.store.url(), DbOptions::default())
+            .await
+            .expect("the store opens a second time");
         Writer { db }
     }
 
@@ -91,16 +102,26 @@ impl World {
 
     /// The API name of a custom field by its label: vTiger counts them in steps of two from 853.
     pub(crate) fn field(&self, label: &str) -> String {
-        let index = FIELDS.iter().position(|known| *known == label).expect("a field of this CRM");
+        let index = FIELDS
+            .iter()
+            .position(|known| *known == label)
+            .expect("a field of this CRM");
         format!("cf_{}", 853 + 2 * index)
     }
 
     /// The contact of a customer, if there is exactly one.
     pub(crate) fn contact_of(&self, customer: &str) -> Option<pugmark_sandbox::StoredRecord> {
         let reference = self.reference();
-        let mut found = self.crm.records("Contacts").into_iter().filter(|record| record.value(&reference) == customer);
+        let mut found = self
+            .crm
+            .records("Contacts")
+            .into_iter()
+            .filter(|record| record.value(&reference) == customer);
         let contact = found.next()?;
-        assert!(found.next().is_none(), "two contacts for customer {customer}");
+        assert!(
+            found.next().is_none(),
+            "two contacts for customer {customer}"
+        );
         Some(contact)
     }
 
@@ -111,18 +132,34 @@ impl World {
         condition: impl Fn(&pugmark_sandbox::StoredRecord) -> bool,
     ) -> pugmark_sandbox::StoredRecord {
         let journal = self.crm.journal();
-        let came = journal.wait_until(|_| self.contact_of(customer).as_ref().is_some_and(&condition), PATIENCE).await;
-        assert!(came, "the contact of {customer} did not come to be as expected: {:?}", self.contact_of(customer));
-        self.contact_of(customer).expect("it was there a moment ago")
+        let came = journal
+            .wait_until(
+                |_| self.contact_of(customer).as_ref().is_some_and(&condition),
+                PATIENCE,
+            )
+            .await;
+        assert!(
+            came,
+            "the contact of {customer} did not come to be as expected: {:?}",
+            self.contact_of(customer)
+        );
+        self.contact_of(customer)
+            .expect("it was there a moment ago")
     }
 }
 
 /// A vTiger as an insurer sets it up.
 pub(crate) fn sandbox() -> VtigerSandboxBuilder {
-    FIELDS.iter().fold(VtigerSandbox::builder().seed(1), |builder, label| {
-        let kind = if label.ends_with("Link") { CustomFieldKind::Url } else { CustomFieldKind::Text };
-        builder.custom_field(CustomField::new("Contacts", label, kind))
-    })
+    FIELDS
+        .iter()
+        .fold(VtigerSandbox::builder().seed(1), |builder, label| {
+            let kind = if label.ends_with("Link") {
+                CustomFieldKind::Url
+            } else {
+                CustomFieldKind::Text
+            };
+            builder.custom_field(CustomField::new("Contacts", label, kind))
+        })
 }
 
 /// Settings with short pauses, so that tests of recovery are quick.
@@ -136,7 +173,10 @@ pub(crate) fn settings(store: &str, crm: &VtigerSandbox) -> Settings {
             shutdown_grace: Duration::from_secs(10),
             token: Some(SecretString::from(TOKEN)),
         },
-        database: config::Database { url: store.to_owned(), connections: 4 },
+        database: config::Database {
+            url: store.to_owned(),
+            connections: 4,
+        },
         crm: Some(config::Crm {
             edition: CrmEdition::OpenSource,
             url: crm.url(),
@@ -147,6 +187,7 @@ pub(crate) fn settings(store: &str, crm: &VtigerSandbox) -> Settings {
             longest_execution: Duration::from_millis(500),
             sessions: 4,
             describe_for: Duration::from_secs(600),
+            look_first: false,
             default_owner: None,
             contact_defaults: Default::default(),
         }),
@@ -185,7 +226,10 @@ impl Writer {
         self.db
             .write("test", move |conn| {
                 Box::pin(async move {
-                    on!(conn, |c| sqlx::raw_sql(AssertSqlSafe(sql)).execute(c).await.map(drop))?;
+                    on!(conn, |c| sqlx::raw_sql(AssertSqlSafe(sql))
+                        .execute(c)
+                        .await
+                        .map(drop))?;
                     Ok::<_, DbError>(())
                 })
             })
@@ -196,8 +240,10 @@ impl Writer {
     pub(crate) async fn one(&self, sql: impl Into<String>) -> Option<String> {
         let sql: String = sql.into();
         let mut conn: Conn = self.db.read().await.expect("a connection");
-        let row: Option<(Option<String>,)> =
-            on!(&mut conn, |c| sqlx::query_as(AssertSqlSafe(sql)).fetch_optional(c).await).expect("the query runs");
+        let row: Option<(Option<String>,)> = on!(&mut conn, |c| sqlx::query_as(AssertSqlSafe(sql))
+            .fetch_optional(c)
+            .await)
+        .expect("the query runs");
         row.and_then(|(value,)| value)
     }
 
@@ -222,6 +268,9 @@ impl Writer {
 
     /// Sets one column of a customer; `value` is an SQL literal.
     pub(crate) async fn set(&self, id: &str, column: &str, value: &str) {
-        self.sql(format!("UPDATE customers SET \"{column}\" = {value} WHERE \"id\" = '{id}'")).await;
+        self.sql(format!(
+            "UPDATE customers SET \"{column}\" = {value} WHERE \"id\" = '{id}'"
+        ))
+        .await;
     }
 }

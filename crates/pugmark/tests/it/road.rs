@@ -33,11 +33,19 @@ async fn an_edit_revises_only_what_changed(world: World) {
     let customer = program.insert_customer("Otieno").await;
     let contact = world.wait_for_contact(&customer, |_| true).await;
 
-    program.set(&customer, "email", "'achieng@example.co.ke'").await;
-    world.wait_for_contact(&customer, |contact| contact.value("email") == "achieng@example.co.ke").await;
+    program
+        .set(&customer, "email", "'achieng@example.co.ke'")
+        .await;
+    world
+        .wait_for_contact(&customer, |contact| {
+            contact.value("email") == "achieng@example.co.ke"
+        })
+        .await;
 
     let effects = world.crm.journal().effects_on(&contact.id);
-    let pugmark_sandbox::JournalKind::Revised { changed, .. } = &effects.last().expect("an effect").kind else {
+    let pugmark_sandbox::JournalKind::Revised { changed, .. } =
+        &effects.last().expect("an effect").kind
+    else {
         panic!("the last effect is a revise: {effects:?}");
     };
     assert_eq!(changed.keys().collect::<Vec<_>>(), ["email"]);

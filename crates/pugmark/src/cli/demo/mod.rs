@@ -193,6 +193,7 @@ fn settings(args: &DemoArgs, sandbox: &VtigerSandbox, folder: &Folder) -> Settin
             longest_execution: LONGEST_EXECUTION,
             sessions: 8,
             describe_for: Duration::from_secs(600),
+            look_first: false,
             default_owner: None,
             contact_defaults: Default::default(),
         }),

@@ -28,6 +28,14 @@ pub struct Change {
     pub correlation_id: Option<String>,
 }
 
+impl Change {
+    /// Whether no trigger saw it: the gap sweep writes a change without images of the row. Such a row may be older than
+    /// Pugmark, or come from a restored backup, and its record may exist.
+    pub fn was_found_late(&self) -> bool {
+        self.old.is_none() && self.new.is_none()
+    }
+}
+
 /// What a statement did to a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {

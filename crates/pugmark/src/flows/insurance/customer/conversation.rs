@@ -144,7 +144,9 @@ impl<'a> Conversation<'a> {
                 .vtiger_id
                 .as_deref()
                 .and_then(|id| id.parse().ok()),
-            earlier_attempts: self.operation.earlier_attempts > 0,
+            earlier_attempts: self.operation.earlier_attempts > 0
+                || self.task.link.look_first
+                || self.handler.crm.settings.look_first,
             unknown: self.operation.unknown_at.is_some(),
             settled: self.handler.settled(self.operation),
         }

@@ -121,6 +121,7 @@ impl Handler for CustomerHandler {
         let ended = Conversation::begin(self, operation, &task, &calls)
             .run()
             .await;
+        self.crm.heed_quota();
         ending::handled(self, operation, &task, ended, &calls)
     }
 }
