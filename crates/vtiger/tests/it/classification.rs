@@ -58,7 +58,7 @@ async fn a_lost_answer_is_unknown_for_a_write_and_unavailable_for_a_read() {
 async fn an_answer_that_comes_too_late_is_unknown_for_a_write() {
     let server = Server::open_source(|_| Reply::Hang).await;
     let mut config = server.open_source_config();
-    config.call_timeout = Duration::from_millis(200);
+    config.call_timeout = Duration::from_millis(1_500);
     let client = Client::new(config).unwrap();
     let write = client.create("Contacts", &contact()).await.unwrap_err();
     assert_eq!((write.class(), write.code()), (Class::Unknown, "TIMEOUT"));

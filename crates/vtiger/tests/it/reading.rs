@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::sync::Notify;
 use tokio::time::Instant;
-use vtiger::{CallError, Class, Condition, Filter, Invalid, Literal, Query, RefusalReason};
+use vtiger::{CallError, Class, Client, Condition, Filter, Invalid, Literal, Query, RefusalReason};
 
 use crate::contract::description_of_contacts;
 use crate::server::{Reply, Request, Server, refusal, success};
@@ -63,14 +64,33 @@ async fn a_failed_description_is_asked_for_again() {
 
 #[tokio::test]
 async fn a_caller_with_time_left_does_not_inherit_anothers_deadline() {
-    let server = contacts_server(|_| success(json!([]))).await;
-    let client = server.open_source_client();
-    let (hurried, calm) = tokio::join!(
-        async { client.until(Instant::now()).describe("Contacts").await },
-        client.describe("Contacts")
-    );
-    assert_eq!(hurried.unwrap_err().class(), Class::NotSent);
-    calm.unwrap();
+    let arrived = Arc::new(Notify::new());
+    let signal = Arc::clone(&arrived);
+    let server = Server::open_source(move |request| match request.operation() {
+        "describe" => description_of_contacts(),
+        _ => {
+            signal.notify_one();
+            Reply::Hang
+        }
+    })
+    .await;
+    let mut config = server.open_source_config();
+    config.sessions = 1;
+    config.call_timeout = Duration::from_secs(20);
+    let client = Client::new(config).unwrap();
+    let holder = tokio::spawn({
+        let client = client.clone();
+        async move { client.delete(&"12x1".parse().unwrap()).await }
+    });
+    arrived.notified().await;
+    // The first caller asks for both, and runs out of time while it waits for the only session.
+    let hurried = client.until(Instant::now() + Duration::from_millis(21_500));
+    let mut first = Box::pin(hurried.describe("Contacts"));
+    let mut second = Box::pin(client.describe("Contacts"));
+    assert!(futures::poll!(&mut first).is_pending() && futures::poll!(&mut second).is_pending());
+    assert_eq!(first.await.unwrap_err().class(), Class::NotSent);
+    holder.abort();
+    assert_eq!(second.await.unwrap().name, "Contacts");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::json;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::Instant;
 use vtiger::{
     CallError, Class, Client, Element, GateError, InProcessGate, LoginGate, LoginTurn, LoginUser,
@@ -73,18 +73,21 @@ async fn start(crm: &Shared) -> Server {
     let crm = Arc::clone(crm);
     Server::start_async(move |request| {
         let crm = Arc::clone(&crm);
-        async move {
-            let session = request.param("sessionName").unwrap_or_default().to_owned();
-            enter(&crm, &session);
-            for _ in 0..20 {
-                tokio::task::yield_now().await;
-            }
-            let reply = answer(&crm, &request);
-            *crm.lock().unwrap().busy.get_mut(&session).unwrap() -= 1;
-            reply
-        }
+        async move { busily(&crm, &request).await }
     })
     .await
+}
+
+/// Answers after a while, watching that no session is used by two calls at once.
+async fn busily(crm: &Shared, request: &Request) -> Reply {
+    let session = request.param("sessionName").unwrap_or_default().to_owned();
+    enter(crm, &session);
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+    let reply = answer(crm, request);
+    *crm.lock().unwrap().busy.get_mut(&session).unwrap() -= 1;
+    reply
 }
 
 fn enter(crm: &Shared, session: &str) {
@@ -148,7 +151,25 @@ fn id(number: usize) -> RecordId {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sixty_four_tasks_share_four_sessions_and_logins_never_overlap() {
     let crm = Shared::default();
-    let server = start(&crm).await;
+    let seen = Arc::clone(&crm);
+    let sessions = Arc::new(watch::Sender::new(0));
+    let server = Server::start_async(move |request| {
+        let (crm, sessions) = (Arc::clone(&seen), Arc::clone(&sessions));
+        async move {
+            let reply = busily(&crm, &request).await;
+            sessions.send_replace(crm.lock().unwrap().sessions.len());
+            if request.operation() == "retrieve" {
+                // No call ends before all four sessions exist, so that all of them are needed.
+                sessions
+                    .subscribe()
+                    .wait_for(|count| *count == 4)
+                    .await
+                    .unwrap();
+            }
+            reply
+        }
+    })
+    .await;
     let gate = CountingGate::new();
     let client = server.open_source_client().with_login_gate(gate.clone());
     let mut tasks = tokio::task::JoinSet::new();
@@ -274,7 +295,7 @@ async fn a_session_whose_call_timed_out_is_not_used_again_because_the_server_may
     })
     .await;
     let mut config = server.open_source_config();
-    config.call_timeout = Duration::from_millis(300);
+    config.call_timeout = Duration::from_millis(1_500);
     config.sessions = 1;
     let client = Client::new(config).unwrap();
     client.delete(&id(1)).await.unwrap();
