@@ -6,8 +6,12 @@ use super::saving::put;
 use super::store::{Row, unset};
 
 impl Call<'_> {
-    /// A task without `activitytype` "Task" is an event.
-    pub(super) fn place_activity(&self, module: ModuleIndex, row: Row) -> (ModuleIndex, Row) {
+    /// A task without `activitytype` "Task" is an event. Gives module and row, and the values that find no place there.
+    pub(super) fn place_activity(
+        &self,
+        module: ModuleIndex,
+        row: Row,
+    ) -> (ModuleIndex, Row, Vec<(String, String)>) {
         let about = self.state.catalogue.module(module);
         let kind = about
             .field("activitytype")
@@ -15,7 +19,7 @@ impl Call<'_> {
         let events = self.state.catalogue.find("Events");
         let (true, Some(events)) = (about.name == "Calendar" && kind != Some("Task"), events)
         else {
-            return (module, row);
+            return (module, row, Vec::new());
         };
         let target = self.state.catalogue.module(events);
         let moved = target
@@ -25,7 +29,14 @@ impl Call<'_> {
                 Some(from) => row[from].clone(),
                 None => unset(&field.kind),
             });
-        (events, moved.collect())
+        let homeless = about
+            .fields
+            .iter()
+            .zip(&row)
+            .filter(|(field, _)| target.field(&field.name).is_none());
+        let lost =
+            homeless.map(|(field, cell)| (field.name.clone(), cell.clone().unwrap_or_default()));
+        (events, moved.collect(), lost.collect())
     }
 }
 

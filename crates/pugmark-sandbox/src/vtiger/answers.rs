@@ -6,6 +6,7 @@ use super::catalogue::{Kind, Module, ModuleIndex};
 use super::dialect::Dialect;
 use super::entities;
 use super::records::Call;
+use super::saving::Placed;
 use super::values::Input;
 
 impl Call<'_> {
@@ -41,20 +42,25 @@ impl Call<'_> {
             .collect()
     }
 
-    /// The answer of a write: the record as its program believes it to be. `asked_in` is the module called, `kept_in` the one
-    /// the record ended up in (a task without its type is an event).
+    /// The answer of a write: the record as its program believes it to be. `asked_in` is the module called, which is not always
+    /// the one that the record was placed in.
     pub(super) fn written(
         &self,
         asked_in: ModuleIndex,
-        kept_in: ModuleIndex,
-        number: u64,
+        placed: &Placed,
         element: &Map<String, Value>,
         asked: Option<&str>,
         odd: impl Fn(&Module, usize) -> bool,
     ) -> Value {
-        let Value::Object(kept) = self.whole_record(kept_in, number, asked) else {
+        let Value::Object(mut kept) = self.whole_record(placed.module, placed.number, asked) else {
             return Value::Null;
         };
+        kept.extend(
+            placed
+                .lost
+                .iter()
+                .map(|(name, value)| (name.clone(), json!(value))),
+        );
         let about = self.state.catalogue.module(asked_in);
         let mut record = Map::new();
         for (at, field) in about.fields.iter().enumerate() {
@@ -71,8 +77,11 @@ impl Call<'_> {
                 json!(sent.map_or_else(|| truth.to_owned(), |sent| overdecoded(truth, sent))),
             );
         }
-        if asked_in != kept_in {
-            record.insert("id".into(), json!(self.dialect.id(&about.name, number)));
+        if asked_in != placed.module {
+            record.insert(
+                "id".into(),
+                json!(self.dialect.id(&about.name, placed.number)),
+            );
         }
         record.insert(
             "label".into(),

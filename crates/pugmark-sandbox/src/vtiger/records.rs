@@ -8,7 +8,7 @@ use super::catalogue::{Field, ModuleIndex};
 use super::dialect::Dialect;
 use super::failure::{Answer, Failure};
 use super::principals::{self, Actor};
-use super::saving::is_secret;
+use super::saving::{Placed, is_secret};
 use super::state::State;
 use super::values::Input;
 use crate::journal::{Journal, JournalKind};
@@ -63,14 +63,10 @@ impl Call<'_> {
             false,
         )?;
         self.check_unique(at, None, &cells)?;
-        let (kept, number) = self.insert(at, cells);
-        self.after_create(kept, number);
-        self.dangling_owner(kept, number)?;
-        Ok(
-            self.written(at, kept, number, &element, None, |about, field| {
-                is_name_field(about, field)
-            }),
-        )
+        let placed = self.insert(at, cells);
+        self.after_create(placed.module, placed.number);
+        self.dangling_owner(placed.module, placed.number)?;
+        Ok(self.written(at, &placed, &element, None, is_name_field))
     }
 
     /// A person creates a record in the user interface. No field is asked for; gives the id.
@@ -81,11 +77,12 @@ impl Call<'_> {
     ) -> Result<String, Failure> {
         let cells = self.convert(module, element, |_, _| true, false)?;
         self.check_unique(module, None, &cells)?;
-        let (kept, number) = self.insert(module, cells);
-        self.after_create(kept, number);
-        Ok(self
-            .dialect
-            .id(&self.state.catalogue.module(kept).name, number))
+        let placed = self.insert(module, cells);
+        self.after_create(placed.module, placed.number);
+        Ok(self.dialect.id(
+            &self.state.catalogue.module(placed.module).name,
+            placed.number,
+        ))
     }
 
     /// A person changes a record in the user interface: entities stay as typed, and read-only fields can be set up too.
@@ -147,8 +144,12 @@ impl Call<'_> {
         self.check_unique(module, Some(number), &cells)?;
         self.store_changes(module, number, cells, mode);
         self.dangling_owner(module, number)?;
-        let written = self.written(module, module, number, &element, Some(&id), |_, _| true);
-        Ok(written)
+        let placed = Placed {
+            module,
+            number,
+            lost: Vec::new(),
+        };
+        Ok(self.written(module, &placed, &element, Some(&id), |_, _| true))
     }
 
     /// `delete`: a soft delete; of a user, only its status changes.

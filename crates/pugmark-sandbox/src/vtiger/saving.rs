@@ -14,6 +14,14 @@ use super::store::{Cell, Row, unset};
 use super::values::{self, Input};
 use crate::journal::{Change, JournalKind};
 
+/// Where a record was stored.
+pub(super) struct Placed {
+    pub(super) module: ModuleIndex,
+    pub(super) number: u64,
+    /// Values of fields that this module does not have: a task that is kept as an event. The write's answer shows them.
+    pub(super) lost: Vec<(String, String)>,
+}
+
 impl Call<'_> {
     /// Cells to be written, by field. Unknown and read-only fields are left out without a word.
     pub(super) fn convert(
@@ -62,12 +70,8 @@ impl Call<'_> {
         }
     }
 
-    /// Stores a new record; gives the module it ended up in and its number.
-    pub(super) fn insert(
-        &mut self,
-        module: ModuleIndex,
-        cells: BTreeMap<usize, Cell>,
-    ) -> (ModuleIndex, u64) {
+    /// Stores a new record; says where.
+    pub(super) fn insert(&mut self, module: ModuleIndex, cells: BTreeMap<usize, Cell>) -> Placed {
         let number = self.state.store.next_entity();
         let time = self.state.server_time(self.now);
         let about = self.state.catalogue.module(module);
@@ -76,15 +80,14 @@ impl Call<'_> {
             .iter()
             .map(|field| unset(&field.kind))
             .collect();
-        let mut own = vec![
-            ("assigned_user_id", self.actor.number.to_string()),
-            ("source", self.source.to_owned()),
-        ];
-        let sent = cells.into_iter().collect::<Vec<_>>();
-        for (name, value) in own.drain(..) {
-            put(about, &mut row, name, value);
-        }
-        for (field, cell) in sent {
+        put(
+            about,
+            &mut row,
+            "assigned_user_id",
+            self.actor.number.to_string(),
+        );
+        put(about, &mut row, "source", self.source.to_owned());
+        for (field, cell) in cells {
             row[field] = cell;
         }
         put(about, &mut row, "createdtime", time.clone());
@@ -94,22 +97,21 @@ impl Call<'_> {
         if matches!(about.name.as_str(), "Calendar" | "Events") {
             complete_activity(about, &mut row);
         }
-        let (module, row) = self.place_activity(module, row);
+        let (module, mut row, lost) = self.place_activity(module, row);
         if let Some((field, prefix)) = self.state.catalogue.module(module).numbering() {
-            let mut row = row;
             row[field] = Some(format!(
                 "{prefix}{}",
                 self.state.store.next_numbered(module)
             ));
-            self.state
-                .store
-                .insert(&self.state.catalogue, module, number, row);
-        } else {
-            self.state
-                .store
-                .insert(&self.state.catalogue, module, number, row);
         }
-        (module, number)
+        self.state
+            .store
+            .insert(&self.state.catalogue, module, number, row);
+        Placed {
+            module,
+            number,
+            lost,
+        }
     }
 
     pub(super) fn after_create(&mut self, module: ModuleIndex, number: u64) {

@@ -190,6 +190,10 @@ async fn a_task_without_its_type_is_an_event_and_cannot_be_retrieved_as_a_task()
         (created["id"].as_str(), created["duration_hours"].as_str()),
         (Some("9x2"), Some("39"))
     );
+    assert_eq!(
+        created["taskstatus"], "Not Started",
+        "shown although an event has no such field"
+    );
     assert_eq!(caller.retrieve("9x2").await.code(), "INVALID_ID_ATTRIBUTE");
     assert_eq!(caller.retrieve("18x2").await.result()["subject"], "NoType");
     assert_eq!(crm.records("Events").len(), 1);
