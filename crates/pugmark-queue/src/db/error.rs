@@ -122,16 +122,16 @@ impl DbError {
     /// What a failure to connect means: unlike later on, everything that is not known better is "cannot open".
     pub(super) fn while_opening(what: &str, error: sqlx::Error) -> Self {
         let what = what.to_owned();
-        if code(&error) == Some(Code::Postgres("3D000".to_owned())) {
+        let code = code(&error);
+        if code == Some(Code::Postgres("3D000".to_owned())) {
             return Self::NotFound { what };
         }
-        match Self::from(error) {
-            Self::Sql(source) => Self::CannotOpen { what, source },
-            Self::ConnectionLost | Self::Busy => Self::CannotOpen {
+        match code.as_ref().and_then(from_code) {
+            Some(known @ (Self::ReadOnly | Self::DiskFull | Self::Locked)) => known,
+            _ => Self::CannotOpen {
                 what,
-                source: Arc::new(unreachable_server()),
+                source: Arc::new(error),
             },
-            known => known,
         }
     }
 
@@ -144,10 +144,6 @@ impl DbError {
             _ => Self::OutcomeUnknown,
         }
     }
-}
-
-fn unreachable_server() -> sqlx::Error {
-    sqlx::Error::Io(std::io::Error::other("the server does not answer"))
 }
 
 /// A constraint that was checked at COMMIT.

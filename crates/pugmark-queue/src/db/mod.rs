@@ -18,7 +18,7 @@ use std::sync::atomic::Ordering;
 use futures::future::BoxFuture;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::SqlitePoolOptions;
-use sqlx::{PgPool, SqlitePool};
+use sqlx::{ConnectOptions, Connection, PgPool, SqlitePool};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -343,13 +343,26 @@ async fn open_sqlite(path: &str, options: &DbOptions) -> Result<Pools, DbError> 
 
 async fn open_postgres(url: &str, options: &DbOptions) -> Result<Pools, DbError> {
     let (connect, shown) = options.postgres(url)?;
+    // A pool goes on trying a server that refuses and then knows only that time is up; one attempt knows the reason.
+    let timed_out = |_| {
+        sqlx::Error::Io(std::io::Error::new(
+            std::io::ErrorKind::TimedOut,
+            "the server does not answer",
+        ))
+    };
+    let first = tokio::time::timeout(options.acquire_timeout, connect.connect());
+    let first = first
+        .await
+        .map_err(timed_out)
+        .and_then(|connected| connected);
+    first
+        .map_err(|error| DbError::while_opening(&shown, error))?
+        .close()
+        .await?;
     let shared = PgPoolOptions::new()
         .max_connections(options.readers)
-        .acquire_timeout(options.acquire_timeout);
-    let shared = shared
-        .connect_with(connect.clone())
-        .await
-        .map_err(|error| DbError::while_opening(&shown, error))?;
+        .acquire_timeout(options.acquire_timeout)
+        .connect_lazy_with(connect.clone());
     let committers = PgPoolOptions::new()
         .max_connections(u32::try_from(options.committers.max(1)).unwrap_or(u32::MAX))
         .acquire_timeout(options.acquire_timeout)

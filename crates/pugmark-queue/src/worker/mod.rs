@@ -13,9 +13,9 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::QueueError;
 use crate::db::{Conn, DbError};
 use crate::queue::{AttemptReport, ClaimRequest, Claimed, Queue, Release};
-use crate::{QueueError, db};
 use attempt::Attempt;
 
 /// Carries out one kind of operation.
@@ -137,6 +137,8 @@ struct Running {
     next_sweep: Instant,
     /// There may be something to claim.
     hungry: bool,
+    /// When the next operation is due, as far as was known after the last claim; `None`: not asked yet.
+    alarm: Option<Instant>,
 }
 
 impl Worker {
@@ -167,6 +169,7 @@ impl Worker {
             attempts: JoinSet::new(),
             next_sweep: Instant::now(),
             hungry: true,
+            alarm: None,
         };
         while !running.stop.is_cancelled() {
             running.turn().await;
@@ -192,8 +195,8 @@ impl Running {
             self.claim(free).await;
         }
         if !(self.hungry && self.attempts.len() < self.worker.options.concurrency) {
-            let nap = self.nap().await;
-            self.wait(nap).await;
+            let until = self.quiet_until().await;
+            self.wait(until).await;
         }
     }
 
@@ -215,6 +218,7 @@ impl Running {
             held_back: self.worker.gate.held_back(),
             only: Some(self.kinds.clone()),
         };
+        self.alarm = None;
         match self.worker.queue.claim(request).await {
             Ok(claimed) => {
                 // A full batch means that there may be more.
@@ -250,26 +254,35 @@ impl Running {
         self.attempts.spawn(attempt.run());
     }
 
-    /// How long there is nothing to do unless something happens.
-    async fn nap(&self) -> Duration {
-        let until_sweep = self.next_sweep.saturating_duration_since(Instant::now());
-        let longest = self.worker.options.poll.min(until_sweep);
+    /// Until when there is nothing to do unless something happens.
+    async fn quiet_until(&mut self) -> Instant {
         if self.attempts.len() >= self.worker.options.concurrency {
-            return longest;
+            return self.next_sweep;
         }
-        match self.until_due().await {
-            Ok(Some(wait)) => wait.max(SHORTEST_NAP).min(longest),
-            Ok(None) => longest,
+        let alarm = match self.alarm {
+            Some(alarm) => alarm,
+            None => self.set_alarm().await,
+        };
+        alarm.min(self.next_sweep)
+    }
+
+    async fn set_alarm(&mut self) -> Instant {
+        let poll = self.worker.options.poll;
+        let wait = match self.until_due().await {
+            Ok(due) => due.map_or(poll, |wait| wait.max(SHORTEST_NAP).min(poll)),
             Err(error) => {
                 tracing::debug!(%error, "cannot ask when the next operation is due");
-                longest
+                poll
             }
-        }
+        };
+        let alarm = Instant::now() + wait;
+        self.alarm = Some(alarm);
+        alarm
     }
 
     async fn until_due(&self) -> Result<Option<Duration>, QueueError> {
         let queue = &self.worker.queue;
-        let mut conn: db::Conn = queue.db().read().await?;
+        let mut conn = queue.db().read().await?;
         let due = queue
             .next_due(&mut conn, &self.worker.gate.held_back(), Some(&self.kinds))
             .await?;
@@ -277,12 +290,12 @@ impl Running {
         Ok(Some(due.since(queue.now(&mut conn).await?)))
     }
 
-    async fn wait(&mut self, nap: Duration) {
+    async fn wait(&mut self, until: Instant) {
         let waker = self.worker.queue.waker().clone();
         tokio::select! {
             () = self.stop.cancelled() => {}
             () = waker.woken() => self.hungry = true,
-            () = tokio::time::sleep(nap) => self.hungry = true,
+            () = tokio::time::sleep_until(until) => self.hungry = true,
             Some(ended) = self.attempts.join_next(), if !self.attempts.is_empty() => report_abnormal(ended),
         }
         while let Some(ended) = self.attempts.try_join_next() {

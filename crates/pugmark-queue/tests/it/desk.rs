@@ -338,7 +338,23 @@ async fn pruning_takes_old_finished_operations_and_nothing_else(t: Harness) {
     assert_eq!(t.queue.prune(50 * SECOND, 10).await.unwrap(), 0);
 }
 
+async fn pruning_spares_what_a_later_operation_still_has_to_inherit(t: Harness) {
+    t.enqueue(state("1", json!(1))).await;
+    let running = t.claim_one().await;
+    t.release(&running.lease, unknown()).await.unwrap();
+    t.queue
+        .discard(running.id, "ann", "not wanted")
+        .await
+        .unwrap();
+    t.clock.advance(100 * SECOND);
+    assert_eq!(t.queue.prune(SECOND, 10).await.unwrap(), 0);
+    t.enqueue(state("1", json!(2))).await;
+    assert_eq!(t.queue.prune(SECOND, 10).await.unwrap(), 1);
+    assert_eq!(t.claim_one().await.earlier_attempts, 1);
+}
+
 conformance!(
+    pruning_spares_what_a_later_operation_still_has_to_inherit,
     a_replayed_dead_letter_runs_again_behind_what_waits,
     a_replayed_dead_letter_merges_into_a_newer_one,
     a_dead_letter_that_died_before_the_newer_one_hands_it_its_history_once,

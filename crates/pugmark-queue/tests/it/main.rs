@@ -18,4 +18,5 @@ mod model;
 mod plans;
 mod retries;
 mod seal;
+mod together;
 mod worker;
