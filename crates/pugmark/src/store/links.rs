@@ -252,18 +252,20 @@ pub async fn set_trouble(
     Ok(())
 }
 
-/// How many records of a type stand in each status.
+/// How many records of a type stand in each status. Rows that went before they had a record are not counted: there is
+/// nothing to keep in step.
 ///
 /// # Errors
 /// Whatever the database says.
 pub async fn counts(conn: &mut Conn, entity_type: &str) -> Result<BTreeMap<String, i64>, DbError> {
     let rows: Vec<(String, i64)> = on!(conn, |c| {
         sqlx::query_as(
-        "SELECT sync_status, COUNT(*) FROM crm_links WHERE entity_type = $1 GROUP BY sync_status"
-    )
-    .bind(entity_type)
-    .fetch_all(c)
-    .await
+            "SELECT sync_status, COUNT(*) FROM crm_links \
+         WHERE entity_type = $1 AND (vtiger_id IS NOT NULL OR NOT withdrawn) GROUP BY sync_status",
+        )
+        .bind(entity_type)
+        .fetch_all(c)
+        .await
     })?;
     Ok(rows.into_iter().collect())
 }

@@ -1,6 +1,7 @@
 //! Pugmark as a whole: what a written row leads to in the CRM, judged by the CRM's own journal.
 
 mod cloud;
+mod console;
 mod harness;
 mod late;
 mod road;

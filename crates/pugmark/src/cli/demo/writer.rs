@@ -191,7 +191,7 @@ impl Writer {
     /// MicroBima rewrites a row with its own values all the time; nothing may follow from it.
     async fn touch_without_change(&mut self, id: &str) -> Result<(), CliError> {
         sqlx::query(
-            "UPDATE customers SET \"firstName\" = \"firstName\", \"hasMissingRequirements\" = 1, \"updatedAt\" = 1 WHERE \"id\" = ?",
+            "UPDATE customers SET \"firstName\" = \"firstName\", \"hasMissingRequirements\" = 1, \"updatedAt\" = unixepoch() * 1000000 WHERE \"id\" = ?",
         )
         .bind(id)
         .execute(&mut self.connection)
