@@ -153,7 +153,11 @@ fn redirected(operation: &Operation, answer: &Answer) -> CallError {
 
 /// 4xx: on Cloud vTiger's own refusals, with the text in the status line; otherwise a web server's.
 fn client_error(edition: Edition, operation: &Operation, answer: &Answer) -> CallError {
+    let operation_is_missing = edition == Edition::Cloud
+        && matches!(answer.status, 404 | 405)
+        && !works_everywhere(operation);
     if edition == Edition::Cloud
+        && !operation_is_missing
         && let Some(phrase) = &answer.reason
     {
         let (code, message) = refusal::split_phrase(phrase, &http_code(answer));
@@ -167,9 +171,7 @@ fn client_error(edition: Edition, operation: &Operation, answer: &Answer) -> Cal
         401 | 407 => RefusalReason::Credentials,
         403 if edition == Edition::Cloud => RefusalReason::Credentials,
         403 => RefusalReason::Blocked,
-        404 | 405 if edition == Edition::Cloud && !works_everywhere(operation) => {
-            RefusalReason::NotAvailable
-        }
+        404 | 405 if operation_is_missing => RefusalReason::NotAvailable,
         // Nothing of vTiger answers there: a deployment or a URL at fault, not this call.
         404 | 405 | 410 | 421 => {
             let message = format!("{}: no vTiger answers at this URL", status_text(answer));

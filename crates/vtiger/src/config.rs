@@ -30,7 +30,7 @@ pub struct ClientConfig {
     pub access_key: SecretString,
     /// The longest a single HTTP call may take, from connecting to the last byte.
     pub call_timeout: Duration,
-    /// The longest that connecting may take; kept below `call_timeout`.
+    /// The longest that connecting may take; never more than half of `call_timeout`.
     pub connect_timeout: Duration,
     /// Open source: how many sessions, hence parallel calls, are used, since vTiger serialises the calls of one session.
     /// Cloud: how many calls may run in parallel. At least 1.

@@ -321,3 +321,32 @@ async fn operations_of_cloud_alone_are_called_by_name() {
         Err(CallError::Invalid(_))
     ));
 }
+
+#[tokio::test]
+async fn a_path_that_does_not_exist_is_a_missing_operation_or_the_wrong_address() {
+    for phrase in ["Not Found", "NOT_FOUND:Unknown operation"] {
+        let server =
+            Server::start(move |_| Answer::new(404, "text/html", "").reason(phrase).into()).await;
+        let client = server.cloud_client();
+        let missing = client
+            .call_operation(&Operation::write("reopen").param("id", "4x7"))
+            .await
+            .unwrap_err();
+        assert_eq!(
+            missing.reason(),
+            Some(RefusalReason::NotAvailable),
+            "{phrase}"
+        );
+    }
+    let elsewhere =
+        Server::start(|_| Answer::new(404, "text/html", "<html>nothing here</html>").into()).await;
+    let error = elsewhere
+        .cloud_client()
+        .create("Contacts", &contact())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.class(), error.code()),
+        (Class::Unavailable, "HTTP_404")
+    );
+}

@@ -31,7 +31,7 @@ pub(crate) enum Outcome {
 }
 
 /// Requests that the client cannot make and must not make; their answers are replayed all the same.
-const INEXPRESSIBLE: [(&str, &str); 22] = [
+const INEXPRESSIBLE: [(&str, &str); 23] = [
     ("002-auth", "its digest was made with another access key"),
     (
         "007-auth",
@@ -43,6 +43,10 @@ const INEXPRESSIBLE: [(&str, &str); 22] = [
     ("011-auth", "the client never sends a plain access key"),
     ("033-auth", "its challenge was not recorded"),
     ("012-auth", "the client writes digests in lower case only"),
+    (
+        "016-auth",
+        "the client takes an empty session name for a failed login",
+    ),
     ("019-auth", "the client sends no cookies"),
     (
         "021-auth",
@@ -133,6 +137,7 @@ async fn serve(recording: &Recording) -> Server {
     let operation = recording.operation().to_owned();
     let session = recording
         .param("sessionName")
+        .filter(|session| !session.is_empty())
         .unwrap_or("460db5d76b013ad0a9668")
         .to_owned();
     let token = token_of(recording);
