@@ -154,7 +154,7 @@ impl Module {
         let mut describe = Map::new();
         describe.insert("name".into(), json!(name));
         describe.insert("label".into(), json!(custom.label));
-        describe.insert("mandatory".into(), json!(false));
+        describe.insert("mandatory".into(), json!(custom.mandatory));
         describe.insert("type".into(), custom::type_of(custom));
         describe.insert("isunique".into(), json!(custom.unique));
         describe.insert("nullable".into(), json!(true));
@@ -163,7 +163,7 @@ impl Module {
         let field = Field {
             name,
             label: custom.label.clone(),
-            mandatory: false,
+            mandatory: custom.mandatory,
             unique: custom.unique,
             editable: true,
             kind,

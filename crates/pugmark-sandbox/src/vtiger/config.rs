@@ -151,6 +151,8 @@ pub struct CustomField {
     pub length: Option<usize>,
     /// Whether duplicates are refused.
     pub unique: bool,
+    /// Whether create and update demand a value.
+    pub mandatory: bool,
     /// The default that `describe` shows (creates do not apply it).
     pub default: String,
 }
@@ -165,6 +167,7 @@ impl CustomField {
             kind,
             length: None,
             unique: false,
+            mandatory: false,
             default: String::new(),
         }
     }
@@ -187,6 +190,13 @@ impl CustomField {
     #[must_use]
     pub fn unique(mut self) -> Self {
         self.unique = true;
+        self
+    }
+
+    /// Refuses records without a value.
+    #[must_use]
+    pub fn mandatory(mut self) -> Self {
+        self.mandatory = true;
         self
     }
 }
