@@ -448,6 +448,7 @@ fn the_script_rule_needs_both_words_on_one_line() {
         "<script>\n</script>",
         "</script> <b>",
         "a /Script/ <b>",
+        "<script> <b> another script",
         "<SCRIPT <b>",
     ] {
         let adapted = one("description", untouched, Purpose::Create);
