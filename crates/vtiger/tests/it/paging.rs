@@ -202,6 +202,8 @@ async fn a_server_that_ignores_the_keyset_cannot_make_the_client_read_for_ever()
     let pages: Vec<_> = server
         .open_source_client()
         .pages(KeysetQuery::by_id("Contacts"))
+        // More than can come, should the client not notice.
+        .take(5)
         .collect()
         .await;
     assert_eq!(pages.len(), 2);
