@@ -195,8 +195,8 @@ impl FaultPlan {
     }
 
     /// What a bad day looks like: errors of a proxy before and after the effect, hanging calls whose write was done,
-    /// lost sessions, throttling, answers that break off, HTML in place of JSON. `rate` (0 to 1) is roughly
-    /// the share of calls struck.
+    /// lost sessions, throttling, answers that break off, HTML in place of JSON. `rate` (0 to 1) is about the
+    /// share of writes struck; of other calls about half as many are.
     pub fn typical(seed: u64, rate: f64) -> Self {
         let share = |part: f64| Occurrence::Rate((rate * part).clamp(0.0, 1.0));
         Self::new(seed)

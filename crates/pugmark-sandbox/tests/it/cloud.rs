@@ -64,6 +64,11 @@ async fn a_success_is_text_json_and_ids_carry_the_hosted_prefixes() {
     assert_eq!((answer.status, answer.content_type()), (200, "text/json"));
     assert_eq!(answer.result()["id"], "4x2");
     assert_eq!(
+        answer.result()["isclosed"],
+        0,
+        "a number here, unlike everything else"
+    );
+    assert_eq!(
         get(&crm, "retrieve", &[("id", "4x2")]).await.result()["lastname"],
         "Cloud"
     );

@@ -163,7 +163,7 @@ async fn a_late_commit_cuts_the_connection_first_and_stores_afterwards() {
         "create",
         1,
         Fault::LateCommit {
-            delay: Duration::from_millis(100),
+            delay: Duration::from_millis(500),
         },
     ));
     let answer = caller.create("Contacts", &contact("Zombie")).await;
@@ -363,7 +363,7 @@ async fn the_same_seed_gives_the_same_faults_and_another_seed_others() {
 }
 
 #[tokio::test]
-async fn a_typical_plan_strikes_about_the_share_it_was_asked_for() {
+async fn a_typical_plan_has_faults_after_the_effect_and_strikes_nothing_at_rate_zero() {
     let (crm, caller) = sandbox().await;
     crm.faults().set(FaultPlan::typical(4, 0.0));
     caller.create("Contacts", &contact("Calm")).await.result();

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use pugmark_sandbox::{Clock, Fault, FaultPlan, JournalKind, ManualClock, UserSpec, VtigerSandbox};
+use pugmark_sandbox::{
+    Clock, Fault, FaultPlan, JournalKind, Latency, ManualClock, UserSpec, VtigerSandbox,
+};
 use serde_json::json;
 use tokio::net::TcpStream;
 
@@ -221,4 +223,27 @@ async fn the_same_seed_gives_the_same_tokens_and_another_seed_others() {
     }
     assert_eq!(tokens[0], tokens[1]);
     assert_ne!(tokens[0], tokens[2]);
+}
+
+#[tokio::test]
+async fn latency_is_spent_before_the_answer() {
+    let latency = Duration::from_millis(30);
+    let crm = VtigerSandbox::builder()
+        .latency(Latency::Fixed(latency))
+        .start()
+        .await
+        .unwrap();
+    Caller::log_in(&crm)
+        .await
+        .get("listtypes", &[])
+        .await
+        .result();
+    let calls = crm.journal().calls();
+    assert_eq!(calls.len(), 3);
+    for call in calls {
+        assert!(
+            matches!(call.kind, JournalKind::Call { duration, .. } if duration >= latency),
+            "{call:?}"
+        );
+    }
 }

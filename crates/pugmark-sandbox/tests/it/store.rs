@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pugmark_sandbox::{Clock, Latency, ManualClock, UserSpec, VtigerSandbox};
+use pugmark_sandbox::{Clock, Fault, FaultPlan, ManualClock, UserSpec, VtigerSandbox};
 use serde_json::{Value, json};
 
 use crate::raw::{self, Caller};
@@ -310,6 +310,12 @@ async fn related_records_are_found_with_the_words_in_capitals() {
     let whole = caller.get("retrieve_related", &parameters).await.result();
     assert_eq!(whole[0]["related_to"], json!(id));
     assert!(whole[0].get("label").is_none());
+    assert_eq!(
+        related("select id from Documents", "Documents")
+            .await
+            .result(),
+        json!([])
+    );
     let types = caller
         .get("relatedtypes", &[("elementType", "Contacts")])
         .await
@@ -320,19 +326,26 @@ async fn related_records_are_found_with_the_words_in_capitals() {
 #[tokio::test]
 async fn simultaneous_creates_of_a_unique_value_slip_past_the_check_and_later_ones_do_not() {
     let crm = VtigerSandbox::builder()
-        .latency(Latency::Fixed(std::time::Duration::from_millis(200)))
         .unique_field("Contacts", "lastname")
         .start()
         .await
         .unwrap();
     let element = json!({"lastname": "Race", "assigned_user_id": "19x1"});
     let (one, other) = (Caller::log_in(&crm).await, Caller::log_in(&crm).await);
-    let (first, second) = tokio::join!(
-        one.create("Contacts", &element),
-        other.create("Contacts", &element)
+    let slow = Fault::Slow(std::time::Duration::from_secs(1));
+    crm.faults().set(FaultPlan::new(0).nth("create", 1, slow));
+    let text = element.to_string();
+    let mut first = one
+        .start_post("create", &[("elementType", "Contacts"), ("element", &text)])
+        .await;
+    // The first has made its check and stores later; the second does both meanwhile.
+    assert!(
+        crm.journal()
+            .wait_until(|journal| !journal.faults().is_empty(), raw::PATIENCE)
+            .await
     );
-    first.result();
-    second.result();
+    other.create("Contacts", &element).await.result();
+    raw::read(&mut first).await.result();
     assert_eq!(
         crm.journal().count_distinct_by("Contacts", "lastname")["Race"].len(),
         2

@@ -1,6 +1,8 @@
 //! Values and custom fields.
 
-use pugmark_sandbox::{CustomField, CustomFieldKind, VtigerSandbox, VtigerSandboxBuilder};
+use pugmark_sandbox::{
+    CustomField, CustomFieldKind, UserSpec, VtigerSandbox, VtigerSandboxBuilder,
+};
 use serde_json::json;
 
 use crate::raw::Caller;
@@ -46,6 +48,7 @@ async fn values_are_kept_as_the_database_keeps_them() {
     for (field, sent, kept) in [
         ("d", json!("12.345"), "12.35"),
         ("d", json!("-12.345"), "-12.35"),
+        ("d", json!("1.005"), "1.01"),
         ("d", json!("-99999999999999"), "-99999999999.99"),
         ("d", json!(" 7 "), "7.00"),
         ("d", json!(""), "0.00"),
@@ -171,4 +174,72 @@ async fn custom_fields_are_numbered_as_vtiger_numbers_them_and_found_by_label() 
         .custom_field(CustomField::new("Nowhere", "X", CustomFieldKind::Text))
         .start();
     assert!(wrong.await.unwrap_err().to_string().contains("Nowhere"));
+}
+
+#[tokio::test]
+async fn a_date_with_the_year_last_is_read_in_the_callers_own_order() {
+    let american = UserSpec {
+        date_format: "mm-dd-yyyy".to_owned(),
+        ..UserSpec::admin("us", "k")
+    };
+    for (user, kept) in [
+        (UserSpec::admin("iso", "k"), "2024-04-03"),
+        (american, "2024-03-04"),
+    ] {
+        let crm = VtigerSandbox::builder().user(user).start().await.unwrap();
+        let caller = Caller::log_in(&crm).await;
+        let element =
+            json!({"lastname": "D", "assigned_user_id": "19x1", "birthday": "03-04-2024"});
+        assert_eq!(
+            caller.create("Contacts", &element).await.result()["birthday"],
+            kept
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_unique_value_is_free_again_when_its_record_takes_another() {
+    let crm = VtigerSandbox::builder()
+        .unique_field("Contacts", "email")
+        .start()
+        .await
+        .unwrap();
+    let caller = Caller::log_in(&crm).await;
+    let element = json!({"lastname": "U", "assigned_user_id": "19x1", "email": "a@example.com"});
+    let first = caller.create("Contacts", &element).await.result();
+    assert_eq!(caller.create("Contacts", &element).await.code(), "0");
+    caller
+        .revise(&json!({"id": first["id"], "email": "b@example.com"}))
+        .await
+        .result();
+    caller.create("Contacts", &element).await.result();
+}
+
+#[tokio::test]
+async fn accents_are_ignored_in_comparisons_but_strokes_are_not() {
+    let (crm, caller) = sandbox().await;
+    for name in ["Ångström", "Łukasz", "Žižek", "straße"] {
+        crm.insert_as_ui("Contacts", &[("lastname", name)]).unwrap();
+    }
+    for (asked, found) in [
+        ("angstrom", 1),
+        ("åNGSTRÖM", 1),
+        ("lukasz", 0),
+        ("ŁUKASZ", 1),
+        ("zizek", 1),
+        ("strase", 1),
+    ] {
+        let query = format!("select id from Contacts where lastname='{asked}';");
+        assert_eq!(
+            caller
+                .query(&query)
+                .await
+                .result()
+                .as_array()
+                .unwrap()
+                .len(),
+            found,
+            "{asked}"
+        );
+    }
 }
