@@ -243,3 +243,27 @@ async fn accents_are_ignored_in_comparisons_but_strokes_are_not() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_mandatory_custom_field_is_demanded_on_create_and_may_be_left_out_of_a_revise() {
+    let field = CustomField::new("Contacts", "Region", CustomFieldKind::Text).mandatory();
+    let crm = VtigerSandbox::builder()
+        .custom_field(field)
+        .start()
+        .await
+        .unwrap();
+    let caller = Caller::log_in(&crm).await;
+    let mut element = json!({"lastname": "M", "assigned_user_id": "19x1"});
+    let refused = caller.create("Contacts", &element).await.json();
+    assert_eq!(refused["error"]["message"], "cf_853 does not have a value");
+    element["cf_853"] = json!("Coast");
+    let id = caller.create("Contacts", &element).await.result()["id"].clone();
+    caller
+        .revise(&json!({"id": id, "title": "T"}))
+        .await
+        .result();
+    assert_eq!(
+        caller.revise(&json!({"id": id, "cf_853": ""})).await.code(),
+        "MANDATORY_FIELDS_MISSING"
+    );
+}
