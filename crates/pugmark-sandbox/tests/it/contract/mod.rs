@@ -40,7 +40,7 @@ const LEFT_OUT: [(&str, &str); 6] = [
 const EXPECTED: [(&str, usize, usize); 14] = [
     ("auth", 31, 31),
     ("noise", 5, 5),
-    ("misc", 3, 3),
+    ("misc", 5, 5),
     ("custom", 1, 1),
     ("cf", 2, 2),
     ("meta", 19, 19),

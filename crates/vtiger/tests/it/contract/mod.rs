@@ -15,7 +15,7 @@ use replay::{Outcome, Way};
 const EXPECTED: [(&str, Count); 14] = [
     ("auth", Count::new(31, 31, 20, 15)),
     ("noise", Count::new(5, 5, 5, 4)),
-    ("misc", Count::new(3, 3, 3, 3)),
+    ("misc", Count::new(5, 5, 5, 5)),
     ("custom", Count::new(1, 1, 1, 0)),
     ("cf", Count::new(2, 2, 2, 1)),
     ("meta", Count::new(19, 19, 19, 14)),
