@@ -109,7 +109,7 @@ pub enum StartError {
     #[error("{code}: {0}", code = code_of(.0))]
     Store(#[from] DbError),
     /// Another process serves this SQLite file.
-    #[error("{code}: {0}", code = Code::StoreInUse)]
+    #[error("{code}: {0}", code = lock_code(.0))]
     Lock(#[from] StoreLockError),
     /// The queue in the store cannot be used.
     #[error("{code}: {0}", code = Code::StoreUnavailable)]
@@ -135,6 +135,19 @@ pub fn code_of(error: &DbError) -> Code {
         DbError::ReadOnly => Code::StoreReadOnly,
         DbError::UnsupportedUrl { .. } => Code::Configuration,
         _ => Code::StoreUnavailable,
+    }
+}
+
+/// The code of a store that could not be locked: because another process has it, or because it cannot be written to.
+fn lock_code(error: &StoreLockError) -> Code {
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, StorageFull};
+    match error {
+        StoreLockError::Held { .. } => Code::StoreInUse,
+        StoreLockError::Io { source, .. } => match source.kind() {
+            PermissionDenied | ReadOnlyFilesystem => Code::StoreReadOnly,
+            StorageFull => Code::StoreFull,
+            _ => Code::StoreUnavailable,
+        },
     }
 }
 

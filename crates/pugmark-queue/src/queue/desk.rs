@@ -78,7 +78,7 @@ impl Queue {
         self.committed("retry", move |queue, conn| {
             async move {
                 queue
-                    .retry_in(conn, id, &act, secret.as_deref().map(Vec::as_slice))
+                    .retry_as(conn, id, &act, secret.as_deref().map(Vec::as_slice))
                     .await
             }
             .boxed()
@@ -86,7 +86,22 @@ impl Queue {
         .await
     }
 
-    async fn retry_in(
+    /// As [`retry`](Self::retry), in the caller's transaction, so that what the caller notes of it is committed with it.
+    ///
+    /// # Errors
+    /// As [`retry`](Self::retry).
+    pub async fn retry_in(
+        &self,
+        conn: &mut Conn,
+        id: OperationId,
+        who: &str,
+        why: &str,
+    ) -> Result<OperationId, QueueError> {
+        self.retry_as(conn, id, &Act::new("retry", who, why), None)
+            .await
+    }
+
+    async fn retry_as(
         &self,
         conn: &mut Conn,
         id: OperationId,
@@ -219,12 +234,27 @@ impl Queue {
     pub async fn discard(&self, id: OperationId, who: &str, why: &str) -> Result<(), QueueError> {
         let act = Act::new("discard", who, why);
         self.committed("discard", move |queue, conn| {
-            async move { queue.discard_in(conn, id, &act).await }.boxed()
+            async move { queue.discard_as(conn, id, &act).await }.boxed()
         })
         .await
     }
 
-    async fn discard_in(
+    /// As [`discard`](Self::discard), in the caller's transaction.
+    ///
+    /// # Errors
+    /// As [`discard`](Self::discard).
+    pub async fn discard_in(
+        &self,
+        conn: &mut Conn,
+        id: OperationId,
+        who: &str,
+        why: &str,
+    ) -> Result<(), QueueError> {
+        self.discard_as(conn, id, &Act::new("discard", who, why))
+            .await
+    }
+
+    async fn discard_as(
         &self,
         conn: &mut Conn,
         id: OperationId,

@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
+use pugmark_queue::db::StoreLock;
+
 use super::CliError;
+use crate::app::StartError;
 use crate::config::{self, Settings};
 use crate::store;
 
@@ -12,6 +15,11 @@ use crate::store;
 /// What is in the way; a store of a newer program is left as it is.
 pub(super) async fn run(settings: Settings) -> Result<ExitCode, CliError> {
     let db = store::open(&settings.database).await?;
+    // An older program that still serves the file would go on with tables it does not know.
+    let _lock = store::sqlite_path(&settings.database.url)
+        .map(StoreLock::acquire)
+        .transpose()
+        .map_err(StartError::from)?;
     store::migrate(&db).await?;
     db.close().await;
     println!(

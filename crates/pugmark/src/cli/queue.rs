@@ -1,6 +1,7 @@
 //! `pugmark queue`: looks at the queue of a running Pugmark and acts on it, through its API.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use comfy_table::Table;
@@ -9,6 +10,9 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use super::CliError;
+
+/// The server itself gives a request up after this time.
+const PATIENCE: Duration = Duration::from_secs(65);
 
 /// Looks at the queue of a running Pugmark, retries or discards operations.
 #[derive(Debug, Args)]
@@ -82,8 +86,8 @@ enum Action {
 /// # Errors
 /// What the server said, or that there is none.
 pub(super) async fn run(args: QueueArgs) -> Result<ExitCode, CliError> {
-    let client = reqwest::Client::new();
-    let base = args.server.trim_end_matches('/').to_owned();
+    let base = base_address(&args.server)?;
+    let client = client(&base)?;
     let request = |method: Method, path: String| {
         client.request(method, format!("{base}/api/internal/vtiger/queue{path}"))
     };
@@ -119,6 +123,34 @@ pub(super) async fn run(args: QueueArgs) -> Result<ExitCode, CliError> {
         print_detail(&answer["data"]);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The address with a scheme and without a slash at its end.
+fn base_address(server: &str) -> Result<String, CliError> {
+    let server = server.trim().trim_end_matches('/');
+    let address = match server.contains("://") {
+        true => server.to_owned(),
+        false => format!("http://{server}"),
+    };
+    match url::Url::parse(&address) {
+        Ok(parsed) if parsed.has_host() && parsed.scheme().starts_with("http") => Ok(address),
+        _ => Err(CliError::Other(format!(
+            "`{server}` is not the address of a server; --server (PUGMARK_SERVER) is written like http://127.0.0.1:3000"
+        ))),
+    }
+}
+
+/// A proxy that is configured for the internet knows nothing of what runs on this machine.
+fn client(base: &str) -> Result<reqwest::Client, CliError> {
+    let loopback = url::Url::parse(base).ok().is_some_and(|url| match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(domain)) => domain == "localhost",
+        None => false,
+    });
+    let builder = reqwest::Client::builder().timeout(PATIENCE);
+    let builder = if loopback { builder.no_proxy() } else { builder };
+    builder.build().map_err(|error| CliError::Other(error.to_string()))
 }
 
 async fn send(args: &QueueArgs, request: RequestBuilder) -> Result<Value, CliError> {

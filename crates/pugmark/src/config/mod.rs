@@ -3,6 +3,7 @@
 //! Reading never stops at the first mistake: every problem is collected, each with the name of the setting and the fix,
 //! so that `doctor` and `serve` can list them all at once.
 
+mod reading;
 mod sources;
 
 use std::collections::BTreeMap;
@@ -79,12 +80,22 @@ pub struct Server {
 }
 
 /// Settings of the store.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Database {
     /// `sqlite:path` or `postgres://...`. May hold a password: print it with [`mask_url`].
     pub url: String,
     /// Connections for reading.
     pub connections: u32,
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Database")
+            .field("url", &mask_url(&self.url))
+            .field("connections", &self.connections)
+            .finish()
+    }
 }
 
 /// Settings of the CRM.
@@ -181,20 +192,54 @@ impl fmt::Display for ConfigProblem {
 #[error("PUG-1001: the configuration has {} problem(s):{}", .0.len(), .0.iter().map(|problem| format!("\n  - {problem}")).collect::<String>())]
 pub struct ConfigError(pub Vec<ConfigProblem>);
 
-/// A database address without its password, for people and logs.
+/// An address without its password, for people and logs. A text that is no address and holds no `@` is shown as it is.
 pub fn mask_url(url: &str) -> String {
-    match url::Url::parse(url) {
-        Ok(mut parsed) if parsed.password().is_some() => match parsed.set_password(Some("***")) {
-            Ok(()) => parsed.to_string(),
-            Err(()) => format!("{}://***", parsed.scheme()),
-        },
-        Ok(_) => url.to_owned(),
+    let hidden = |scheme: &str| format!("{scheme}:***");
+    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+    let Ok(mut parsed) = url::Url::parse(url) else {
         // What cannot be parsed may hold a password anywhere.
-        Err(_) => match url.split_once("://") {
-            Some((scheme, _)) => format!("{scheme}://***"),
-            None => url.to_owned(),
-        },
+        return match url.contains('@') || url.contains("://") {
+            true => hidden(scheme),
+            false => url.to_owned(),
+        };
+    };
+    if parsed.cannot_be_a_base() {
+        return match url.contains('@') {
+            true => hidden(scheme),
+            false => url.to_owned(),
+        };
     }
+    let mut masked = false;
+    if parsed.password().is_some() {
+        if parsed.set_password(Some("***")).is_err() {
+            return hidden(scheme);
+        }
+        masked = true;
+    }
+    let pairs: Vec<(String, String)> = parsed.query_pairs().into_owned().collect();
+    if pairs.iter().any(|(name, _)| is_secret(name)) {
+        parsed
+            .query_pairs_mut()
+            .clear()
+            .extend_pairs(pairs.iter().map(|(name, value)| match is_secret(name) {
+                true => (name.as_str(), "***"),
+                false => (name.as_str(), value.as_str()),
+            }));
+        masked = true;
+    }
+    // Unmasked, the text stays as it was written: parsing adds slashes.
+    if masked {
+        parsed.to_string()
+    } else {
+        url.to_owned()
+    }
+}
+
+fn is_secret(parameter: &str) -> bool {
+    let parameter = parameter.to_lowercase();
+    ["password", "secret", "token", "key"]
+        .iter()
+        .any(|word| parameter.contains(word))
 }
 
 /// Checks what was read and turns it into [`Settings`].
@@ -234,8 +279,8 @@ fn check(raw: sources::Raw) -> Result<Settings, ConfigError> {
         ),
     };
     if let Some(crm) = &crm
+        && !queue.lease.is_zero()
         && queue.lease < crm.call_timeout * 2
-        && problems.is_empty()
     {
         problems.push(ConfigProblem::new(
             "queue.lease",
@@ -270,11 +315,12 @@ fn check_server(raw: &sources::Raw, problems: &mut Vec<ConfigProblem>) -> Option
         ));
     }
     let customer_url = check_customer_url(&file.customer_url, problems);
+    let shutdown_grace = duration("server.shutdown_grace", &file.shutdown_grace, problems);
     Some(Server {
         address: SocketAddr::new(host?, file.port),
         customer_url,
         max_body: file.max_body,
-        shutdown_grace: duration("server.shutdown_grace", &file.shutdown_grace, problems),
+        shutdown_grace,
         token: raw.secrets.app_token.clone(),
     })
 }
@@ -323,13 +369,14 @@ fn check_crm(raw: &sources::Raw, problems: &mut Vec<ConfigProblem>) -> Option<Cr
         ("", "") => return None,
         (url, "") => (CrmEdition::OpenSource, url),
         ("", url) => (CrmEdition::Cloud, url),
-        _ => {
+        (url, _) => {
             problems.push(ConfigProblem::new(
                 "VTIGER_URL, VTIGER_API_URL",
                 "both are set",
                 "One Pugmark serves one CRM: keep VTIGER_URL for an open-source vTiger or VTIGER_API_URL for vTiger Cloud",
             ));
-            return None;
+            // The rest is checked all the same, so that everything is listed at once.
+            (CrmEdition::OpenSource, url)
         }
     };
     let name = if edition == CrmEdition::Cloud {
@@ -364,25 +411,28 @@ fn check_crm(raw: &sources::Raw, problems: &mut Vec<ConfigProblem>) -> Option<Cr
             "Use the form 19x5 (a user) or 20x3 (a group); `pugmark doctor` lists them",
         ));
     }
+    let call_timeout = at_least(
+        "vtiger.call_timeout",
+        &file.call_timeout,
+        Duration::from_millis(100),
+        problems,
+    );
+    let longest_execution = duration(
+        "vtiger.longest_execution",
+        &file.longest_execution,
+        problems,
+    );
+    let describe_for = duration("vtiger.describe_for", &file.describe_for, problems);
     Some(Crm {
         edition,
         url: url.to_owned(),
         username: file.username.trim().to_owned(),
         access_key: access_key?,
         enabled: file.enabled,
-        call_timeout: at_least(
-            "vtiger.call_timeout",
-            &file.call_timeout,
-            Duration::from_millis(100),
-            problems,
-        ),
-        longest_execution: duration(
-            "vtiger.longest_execution",
-            &file.longest_execution,
-            problems,
-        ),
+        call_timeout,
+        longest_execution,
         sessions: file.sessions.clamp(1, 64),
-        describe_for: duration("vtiger.describe_for", &file.describe_for, problems),
+        describe_for,
         look_first: file.look_first,
         default_owner,
         contact_defaults: file.contact_defaults.clone(),
@@ -406,6 +456,13 @@ fn check_crm_url(name: &str, url: &str, allow_plain_http: bool, problems: &mut V
             return;
         }
     };
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        problems.push(ConfigProblem::new(
+            name,
+            "holds a user name or a password",
+            "Leave them out of the address: they belong into VTIGER_USERNAME and VTIGER_ACCESS_KEY",
+        ));
+    }
     let loopback = match parsed.host() {
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
         Some(url::Host::Ipv6(address)) => address.is_loopback(),

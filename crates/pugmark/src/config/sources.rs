@@ -1,49 +1,86 @@
 //! Where settings come from, and how they are laid over one another.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{ConfigError, ConfigProblem, DEFAULTS, Mode, Settings, check};
+use super::{ConfigError, ConfigProblem, DEFAULTS, Mode, Settings, check, reading};
+
+/// What the library calls the environment when it says where a value came from.
+pub(super) const ENVIRONMENT: &str = "the environment";
 
 /// The environment, as a value: tests hand in their own.
-#[derive(Debug, Clone, Default)]
-pub struct Environment(BTreeMap<String, String>);
+#[derive(Clone, Default)]
+pub struct Environment {
+    values: BTreeMap<String, String>,
+    /// Variables of ours whose values are no text.
+    garbled: Vec<String>,
+}
+
+/// Names only: the values may be secrets.
+impl fmt::Debug for Environment {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_set().entries(self.values.keys()).finish()
+    }
+}
 
 impl Environment {
     /// The process's environment. Variables that are not UTF-8 are reported by [`load`] only if they are ours.
     pub fn of_process() -> Self {
-        Environment(
-            std::env::vars_os()
-                .filter_map(|(name, value)| {
-                    Some((
-                        name.into_string().ok()?,
-                        value.to_string_lossy().into_owned(),
-                    ))
-                })
-                .collect(),
-        )
+        let mut environment = Environment::default();
+        for (name, value) in std::env::vars_os() {
+            let Ok(name) = name.into_string() else {
+                continue;
+            };
+            match value.into_string() {
+                Ok(value) => drop(environment.values.insert(name, value)),
+                Err(_) if is_ours(&name) => environment.garbled.push(name),
+                Err(_) => {}
+            }
+        }
+        environment
     }
 
     /// An environment made of these pairs.
     pub fn of<const N: usize>(pairs: [(&str, &str); N]) -> Self {
-        Environment(
-            pairs
+        Environment {
+            values: pairs
                 .into_iter()
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .collect(),
-        )
+            garbled: Vec::new(),
+        }
     }
 
     fn get(&self, name: &str) -> Option<&str> {
-        self.0
+        self.values
             .get(name)
             .map(String::as_str)
             .filter(|value| !value.trim().is_empty())
     }
+
+    fn unreadable(&self) -> Vec<ConfigProblem> {
+        self.garbled
+            .iter()
+            .map(|name| {
+                ConfigProblem::new(name, "is not valid UTF-8", "Set it again as plain text")
+            })
+            .collect()
+    }
 }
+
+fn is_ours(name: &str) -> bool {
+    let plain = name.strip_suffix("_FILE").unwrap_or(name);
+    name.starts_with("PUGMARK__")
+        || NAMES.iter().any(|(known, _)| *known == name)
+        || SECRETS.contains(&plain)
+}
+
+/// Secrets, which come from the environment or from a file named by it, never from the file of settings.
+const SECRETS: [&str; 2] = ["VTIGER_ACCESS_KEY", "APP_SECRET_TOKEN"];
 
 /// Names of the integration plan and the setting each one sets.
 const NAMES: [(&str, &str); 11] = [
@@ -143,48 +180,19 @@ pub(super) struct QueueFile {
 /// # Errors
 /// Every problem found, at once.
 pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Settings, ConfigError> {
-    let mut builder = config::Config::builder()
-        .add_source(config::File::from_str(DEFAULTS, config::FileFormat::Toml));
-    builder = match file {
-        Some(path) => builder.add_source(
-            config::File::from(path)
-                .format(config::FileFormat::Toml)
-                .required(true),
-        ),
-        None => builder.add_source(
-            config::File::from(Path::new("pugmark.toml"))
-                .format(config::FileFormat::Toml)
-                .required(false),
-        ),
-    };
-    let prefixed: std::collections::HashMap<String, String> = environment
-        .0
-        .iter()
-        .filter(|(name, _)| name.starts_with("PUGMARK__"))
-        .map(|(n, v)| (n.clone(), v.clone()))
-        .collect();
-    builder = builder.add_source(
-        config::Environment::with_prefix("PUGMARK")
-            .prefix_separator("__")
-            .separator("__")
-            .try_parsing(true)
-            .source(Some(prefixed)),
-    );
-    for (name, setting) in NAMES {
-        if let Some(value) = environment.get(name) {
-            builder = builder
-                .set_override(setting, value)
-                .map_err(|error| unreadable(name, &error))?;
-        }
-    }
-    let file: File = builder
+    let defaults = config::Config::builder()
+        .add_source(config::File::from_str(DEFAULTS, config::FileFormat::Toml))
         .build()
-        .and_then(config::Config::try_deserialize)
-        .map_err(|error| unreadable(&setting_of(&error), &error))?;
-    let mut problems = Vec::new();
+        .map_err(|error| unreadable("configuration", &error))?;
+    let given = layers(file, environment)?;
+    let mut problems = environment.unreadable();
+    let file: File = reading::typed(&given.cache, &defaults.cache, &mut problems).map_err(|error| {
+        let problem = ConfigProblem::new("configuration", error.to_string(), "This is a defect: please report it");
+        ConfigError(vec![problem])
+    })?;
     let secrets = Secrets {
-        vtiger_access_key: secret(environment, "VTIGER_ACCESS_KEY", &mut problems),
-        app_token: secret(environment, "APP_SECRET_TOKEN", &mut problems),
+        vtiger_access_key: secret(environment, SECRETS[0], &mut problems),
+        app_token: secret(environment, SECRETS[1], &mut problems),
     };
     match (check(Raw { file, secrets }), problems.is_empty()) {
         (Ok(settings), true) => Ok(settings),
@@ -230,25 +238,53 @@ fn secret(
     }
 }
 
+/// Everything that was set, the later over the earlier: file, `PUGMARK__...`, the plan's names.
+fn layers(
+    file: Option<&Path>,
+    environment: &Environment,
+) -> Result<config::Config, ConfigError> {
+    let path = file.unwrap_or(Path::new("pugmark.toml"));
+    let mut builder = config::Config::builder().add_source(
+        config::File::from(path)
+            .format(config::FileFormat::Toml)
+            .required(file.is_some()),
+    );
+    let prefixed: std::collections::HashMap<String, String> = environment
+        .values
+        .iter()
+        .filter(|(name, _)| name.starts_with("PUGMARK__"))
+        .map(|(n, v)| (n.clone(), v.clone()))
+        .collect();
+    builder = builder.add_source(
+        config::Environment::with_prefix("PUGMARK")
+            .prefix_separator("__")
+            .separator("__")
+            .source(Some(prefixed)),
+    );
+    for (name, setting) in NAMES {
+        if let Some(value) = environment.get(name) {
+            builder = builder
+                .set_override(setting, value)
+                .map_err(|error| unreadable(name, &error))?;
+        }
+    }
+    builder
+        .build()
+        .map_err(|error| unreadable(&path.display().to_string(), &error))
+}
+
 fn unreadable(setting: &str, error: &config::ConfigError) -> ConfigError {
     ConfigError(vec![ConfigProblem::new(
         setting,
-        // A value that does not fit its type is printed by the library; none of the settings it reads is a secret.
-        error.to_string(),
+        format!("cannot be read: {}", error.to_string().trim_end()),
         "`pugmark config` prints every setting with its default and its meaning",
     )])
 }
 
-/// The setting an error of the library is about, by the name a person would change.
-fn setting_of(error: &config::ConfigError) -> String {
-    let key = match error {
-        config::ConfigError::Type { key: Some(key), .. } => key.clone(),
-        config::ConfigError::At { key: Some(key), .. } => key.clone(),
-        config::ConfigError::NotFound(key) => key.clone(),
-        _ => return "configuration".to_owned(),
-    };
+/// The name under which a person sets a setting: the plan's, where it has one.
+pub(super) fn name_of(setting: &str) -> String {
     NAMES
         .iter()
-        .find(|(_, setting)| *setting == key)
-        .map_or(key, |(name, _)| (*name).to_owned())
+        .find(|(_, known)| *known == setting)
+        .map_or_else(|| setting.to_owned(), |(name, _)| (*name).to_owned())
 }

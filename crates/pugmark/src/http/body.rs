@@ -87,17 +87,23 @@ fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
         let message = format!("The body is not valid JSON: {inner}");
         return ApiError::new(StatusCode::BAD_REQUEST, "INVALID_JSON", message);
     }
-    let what = inner.to_string();
-    let path = error.path().to_string();
-    // For an unknown field the path is the object around it; the name stands in the message.
+    wrong_shape(&error.path().to_string(), &inner.to_string())
+}
+
+/// A 400 that names the field.
+pub(super) fn wrong_shape(path: &str, what: &str) -> ApiError {
+    let refused =
+        |message: String| ApiError::new(StatusCode::BAD_REQUEST, "VALIDATION_ERROR", message);
+    // For a field that is unknown, missing or there twice the path is the object around it; the name stands in the message.
+    let named = ["unknown field", "missing field", "duplicate field"]
+        .iter()
+        .any(|start| what.starts_with(start));
     let field = match what.split('`').nth(1) {
-        Some(name) if what.starts_with("unknown field") => name.to_owned(),
+        Some(name) if named => name,
         _ => path,
     };
-    ApiError::new(
-        StatusCode::BAD_REQUEST,
-        "VALIDATION_ERROR",
-        format!("The field `{field}` is not as expected"),
-    )
-    .field(field, what)
+    if field.is_empty() || field == "." {
+        return refused(format!("The body is not as expected: {what}"));
+    }
+    refused(format!("The field `{field}` is not as expected")).field(field, what)
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument;
@@ -73,19 +73,48 @@ pub async fn layer(mut request: Request, next: Next) -> Response {
     let api = path.starts_with("/api/") || path.starts_with("/webhook");
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         response = with_headers_of(response, error.into_body(&id.0, &path));
-    } else if api && response.status() == StatusCode::METHOD_NOT_ALLOWED {
-        let message = format!("{method} is not possible here; the header Allow says what is");
-        let error = ApiError::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "METHOD_NOT_ALLOWED",
-            message,
-        );
+    } else if api && !response.status().is_success() && !is_json(&response) {
+        let error = in_words(response.status(), &method);
         response = with_headers_of(response, error.into_body(&id.0, &path));
     }
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         response.headers_mut().insert(HEADER, value);
     }
     response
+}
+
+fn is_json(response: &Response) -> bool {
+    response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"))
+}
+
+/// The envelope's words for an answer that a layer of the framework gave without any.
+fn in_words(status: StatusCode, method: &Method) -> ApiError {
+    let (code, message) = match status {
+        StatusCode::METHOD_NOT_ALLOWED => (
+            "METHOD_NOT_ALLOWED",
+            format!("{method} is not possible here; the header Allow says what is"),
+        ),
+        StatusCode::GATEWAY_TIMEOUT => (
+            "TIMEOUT",
+            "The request took too long and was given up; look whether it was done before repeating it"
+                .to_owned(),
+        ),
+        status if status.is_server_error() => (
+            "INTERNAL_SERVER_ERROR",
+            "The request failed; the log has its correlation id".to_owned(),
+        ),
+        status => (
+            "BAD_REQUEST",
+            status
+                .canonical_reason()
+                .unwrap_or("The request cannot be answered")
+                .to_owned(),
+        ),
+    };
+    ApiError::new(status, code, message)
 }
 
 /// Keeps what inner layers said beside the body: `Allow`, `WWW-Authenticate`, security headers.

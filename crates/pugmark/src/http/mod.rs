@@ -7,6 +7,7 @@ pub mod console;
 pub mod correlation;
 pub mod envelope;
 pub mod health;
+pub mod parameters;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -79,6 +79,8 @@ pub struct CustomerView {
     /// The row itself.
     #[sqlx(flatten)]
     pub customer: Customer,
+    /// Where the row stands in a list; [`Place::parse`] reads it.
+    pub place: String,
     /// Id of the contact in vTiger.
     pub vtiger_id: Option<String>,
     /// `PENDING`, `SYNCING`, `SYNCED`, `FAILED`; `None` when no change of it was ever planned.
@@ -138,15 +140,24 @@ fn columns(engine: Engine) -> String {
     )
 }
 
-/// While an operation of the customer is being delivered, its status reads `SYNCING`; when one has become a dead letter
-/// that no newer one took over, `FAILED`.
-const LINK_COLUMNS: &str = "l.vtiger_id, l.last_synced_at, l.sync_error, l.sync_error_code, \
-    CAST(l.warnings AS TEXT) AS warnings, \
-    CASE WHEN EXISTS (SELECT 1 FROM vtiger_sync_queue q WHERE q.lane = 'customer:' || l.entity_id \
+/// While an operation of the customer is being delivered, its status reads `SYNCING`; while one waits, `PENDING`; when one
+/// has become a dead letter that no newer one took over, `FAILED`.
+const SYNC_STATUS: &str = "CASE WHEN EXISTS (SELECT 1 FROM vtiger_sync_queue q WHERE q.lane = 'customer:' || l.entity_id \
                       AND q.status = 'PROCESSING') THEN 'SYNCING' \
+         WHEN EXISTS (SELECT 1 FROM vtiger_sync_queue q WHERE q.lane = 'customer:' || l.entity_id \
+                      AND q.unfinished = 1) THEN 'PENDING' \
          WHEN EXISTS (SELECT 1 FROM vtiger_sync_queue q WHERE q.entity_type = 'CUSTOMER' AND q.entity_id = l.entity_id \
                       AND q.status = 'FAILED' AND q.dead_at IS NOT NULL AND q.heir IS NULL) THEN 'FAILED' \
-         ELSE l.sync_status END AS sync_status";
+         ELSE l.sync_status END";
+
+fn view_columns(engine: Engine) -> String {
+    format!(
+        "{}, {} AS place, l.vtiger_id, l.last_synced_at, l.sync_error, l.sync_error_code, \
+         CAST(l.warnings AS TEXT) AS warnings, {SYNC_STATUS} AS sync_status",
+        columns(engine),
+        dialect::place(engine, "c.\"createdAt\""),
+    )
+}
 
 const LINK_JOIN: &str =
     "LEFT JOIN crm_links l ON l.entity_type = 'CUSTOMER' AND l.entity_id = CAST(c.\"id\" AS TEXT)";
@@ -193,8 +204,8 @@ pub async fn get_for_update(conn: &mut Conn, id: &str) -> Result<Option<Customer
 pub async fn view(conn: &mut Conn, id: &str) -> Result<Option<CustomerView>, DbError> {
     let engine = conn.engine();
     let sql = format!(
-        "SELECT {}, {LINK_COLUMNS} FROM customers c {LINK_JOIN} WHERE c.\"id\" = {}",
-        columns(engine),
+        "SELECT {} FROM customers c {LINK_JOIN} WHERE c.\"id\" = {}",
+        view_columns(engine),
         dialect::uuid_parameter(engine, 1)
     );
     Ok(on!(conn, |c| sqlx::query_as(AssertSqlSafe(sql))
@@ -210,10 +221,63 @@ pub struct CustomerFilter {
     pub search: Option<String>,
     /// Only customers whose link stands in this status.
     pub sync_status: Option<&'static str>,
-    /// Continue after this customer (time it was made, id).
-    pub after: Option<(Ts, String)>,
+    /// Continue after the customer with this place and id.
+    pub after: Option<(Place, String)>,
     /// Most rows to return.
     pub limit: u32,
+}
+
+/// Where a row stands among the others, newest first. On SQLite another program may have written the time as text, and
+/// then the text itself is what the rows are ordered by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// Microseconds since 1970 in UTC.
+    Instant(i64),
+    /// As another program wrote it.
+    Text(String),
+}
+
+impl Place {
+    /// Reads what [`CustomerView::place`] holds; `None` when it is neither form, or no time that both databases know.
+    pub fn parse(text: &str) -> Option<Self> {
+        // The years 1 to 9999.
+        const SENSIBLE: std::ops::RangeInclusive<i64> =
+            -62_135_596_800_000_000..=253_402_300_799_999_999;
+        let (kind, rest) = text.split_at_checked(1)?;
+        match kind {
+            "i" => rest
+                .parse()
+                .ok()
+                .filter(|micros| SENSIBLE.contains(micros))
+                .map(Place::Instant),
+            "t" if !rest.contains('\0') => Some(Place::Text(rest.to_owned())),
+            _ => None,
+        }
+    }
+}
+
+/// The page of a list as SQL with the parameters $1 (search pattern), $2 (status), $3 (id), $4 (place), $5 (limit).
+fn list_sql(engine: Engine, after: Option<&Place>) -> String {
+    let created = "c.\"createdAt\"";
+    let named = "c.\"firstName\" || ' ' || COALESCE(c.\"middleName\" || ' ', '') || c.\"lastName\" || ' ' \
+                 || COALESCE(c.\"email\", '') || ' ' || c.\"phoneNumber\" || ' ' || c.\"idNumber\"";
+    // Both forms name every parameter; only a comparison that stands alone is answered by the index.
+    let further = match after {
+        None => "CAST($3 AS TEXT) IS NULL AND CAST($4 AS TEXT) IS NULL".to_owned(),
+        Some(place) => format!(
+            "({created}, c.\"id\") < ({}, {})",
+            dialect::place_parameter(engine, 4, matches!(place, Place::Text(_))),
+            dialect::uuid_parameter(engine, 3),
+        ),
+    };
+    format!(
+        "SELECT {columns} FROM customers c {LINK_JOIN} \
+         WHERE (CAST($1 AS TEXT) IS NULL OR {contains}) \
+           AND (CAST($2 AS TEXT) IS NULL OR {SYNC_STATUS} = $2) AND {further} \
+         ORDER BY {created} DESC, c.\"id\" DESC LIMIT $5",
+        columns = view_columns(engine),
+        contains = dialect::contains(engine, named, 1),
+    )
 }
 
 /// Customers, newest first.
@@ -222,44 +286,41 @@ pub struct CustomerFilter {
 /// Whatever the database says.
 pub async fn list(conn: &mut Conn, filter: &CustomerFilter) -> Result<Vec<CustomerView>, DbError> {
     let engine = conn.engine();
-    let created = "c.\"createdAt\"";
-    let sql = format!(
-        "SELECT {columns}, {LINK_COLUMNS} FROM customers c {LINK_JOIN} \
-         WHERE (CAST($1 AS TEXT) IS NULL OR LOWER(c.\"firstName\" || ' ' || COALESCE(c.\"middleName\" || ' ', '') || c.\"lastName\" \
-                || ' ' || COALESCE(c.\"email\", '') || ' ' || c.\"phoneNumber\" || ' ' || c.\"idNumber\") LIKE $1 ESCAPE '!') \
-           AND (CAST($2 AS TEXT) IS NULL OR l.sync_status = $2) \
-           AND (CAST($3 AS TEXT) IS NULL OR {created} < {at} OR ({created} = {at} AND c.\"id\" < {id})) \
-         ORDER BY {created} DESC, c.\"id\" DESC LIMIT $5",
-        columns = columns(engine),
-        at = dialect::instant_parameter(engine, 4),
-        id = dialect::uuid_parameter(engine, 3),
-    );
-    let pattern = filter.search.as_deref().map(like_pattern);
-    let (at, id) = match &filter.after {
-        Some((at, id)) => (Some(*at), Some(id.as_str())),
+    let (place, id) = match &filter.after {
+        Some((place, id)) => (Some(place), Some(id.as_str())),
         None => (None, None),
     };
+    let sql = list_sql(engine, place);
+    let pattern = filter
+        .search
+        .as_deref()
+        .map(|text| dialect::containing(engine, text.trim()));
+    let place = place.map(|place| match place {
+        Place::Instant(micros) => micros.to_string(),
+        Place::Text(text) => text.clone(),
+    });
     Ok(on!(conn, |c| sqlx::query_as(AssertSqlSafe(sql))
         .bind(pattern)
         .bind(filter.sync_status)
         .bind(id)
-        .bind(at)
+        .bind(place)
         .bind(i64::from(filter.limit))
         .fetch_all(c)
         .await)?)
 }
 
-/// `%text%` in lower case, with LIKE's own letters taken literally (escape character `!`).
-fn like_pattern(text: &str) -> String {
-    let mut pattern = String::from("%");
-    for letter in text.trim().to_lowercase().chars() {
-        if matches!(letter, '%' | '_' | '!') {
-            pattern.push('!');
-        }
-        pattern.push(letter);
-    }
-    pattern.push('%');
-    pattern
+/// The statements whose cost must not grow with the tables, by name, for tests of their plans.
+pub fn hot_queries(engine: Engine) -> [(&'static str, String); 3] {
+    let view = format!(
+        "SELECT {} FROM customers c {LINK_JOIN} WHERE c.\"id\" = {}",
+        view_columns(engine),
+        dialect::uuid_parameter(engine, 1)
+    );
+    [
+        ("view", view),
+        ("first page", list_sql(engine, None)),
+        ("further page", list_sql(engine, Some(&Place::Instant(0)))),
+    ]
 }
 
 /// Inserts a customer.

@@ -72,3 +72,76 @@ pub(super) fn for_update(engine: Engine) -> &'static str {
         Engine::Postgres => "FOR UPDATE",
     }
 }
+
+/// The time by which rows of a list are ordered, in the form that [`super::customers::Place`] reads.
+pub(super) fn place(engine: Engine, column: &str) -> String {
+    match engine {
+        Engine::Sqlite => format!(
+            "CASE typeof({column}) WHEN 'integer' THEN 'i' ELSE 't' END || CAST({column} AS TEXT)"
+        ),
+        Engine::Postgres => {
+            format!("'i' || CAST(CAST(EXTRACT(EPOCH FROM {column}) * 1000000 AS BIGINT) AS TEXT)")
+        }
+    }
+}
+
+/// Parameter `number`, the text of a place, in the form of the column.
+pub(super) fn place_parameter(engine: Engine, number: u8, is_text: bool) -> String {
+    match engine {
+        Engine::Sqlite if is_text => format!("CAST(${number} AS TEXT)"),
+        Engine::Sqlite => format!("CAST(${number} AS INTEGER)"),
+        Engine::Postgres => format!(
+            "(TIMESTAMP 'epoch' + CAST(CAST(${number} AS TEXT) AS BIGINT) * INTERVAL '1 microsecond')"
+        ),
+    }
+}
+
+/// Whether `text` contains what the pattern in parameter `number` means, in letters of any case. Neither `LOWER` nor `LIKE`
+/// would do: SQLite's know only the letters of ASCII, and PostgreSQL's only those of the database's locale.
+pub(super) fn contains(engine: Engine, text: &str, number: u8) -> String {
+    match engine {
+        Engine::Sqlite => format!("({text}) GLOB ${number}"),
+        Engine::Postgres => format!("({text}) ~ ${number}"),
+    }
+}
+
+/// The pattern for [`contains`]: every letter stands for all its cases, everything else for itself.
+pub(super) fn containing(engine: Engine, text: &str) -> String {
+    let mut pattern = String::new();
+    for letter in text.chars() {
+        let cases = cases(letter);
+        match (engine, cases.len()) {
+            (_, 2..) => {
+                pattern.push('[');
+                pattern.extend(cases);
+                pattern.push(']');
+            }
+            (Engine::Sqlite, _) if "*?[".contains(letter) => {
+                pattern.extend(['[', letter, ']']);
+            }
+            (Engine::Postgres, _) if letter.is_ascii_punctuation() => {
+                pattern.extend(['\\', letter]);
+            }
+            _ => pattern.push(letter),
+        }
+    }
+    match engine {
+        Engine::Sqlite => format!("*{pattern}*"),
+        Engine::Postgres => pattern,
+    }
+}
+
+/// The letter in every case in which it is one letter.
+fn cases(letter: char) -> Vec<char> {
+    let mut cases = vec![letter];
+    let lower: Vec<char> = letter.to_lowercase().collect();
+    let upper: Vec<char> = letter.to_uppercase().collect();
+    for other in [lower, upper] {
+        if let [other] = other[..]
+            && !cases.contains(&other)
+        {
+            cases.push(other);
+        }
+    }
+    cases
+}

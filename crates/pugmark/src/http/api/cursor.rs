@@ -2,33 +2,30 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use pugmark_queue::db::Ts;
 
 use crate::http::envelope::ApiError;
+use crate::store::customers::Place;
 
 /// The place in a list after which the next page begins.
-pub(super) fn encode(at: Ts, id: &str) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{}:{id}", at.as_micros()))
+pub(super) fn encode(place: &str, id: &str) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{id}:{place}"))
 }
 
 /// Reads a cursor.
 ///
 /// # Errors
 /// 422 naming the parameter when it is not one of ours.
-pub(super) fn decode(cursor: &str) -> Result<(Ts, String), ApiError> {
-    let refused = || {
-        let details = [(
-            "cursor".to_owned(),
-            "is not a cursor of this list; take it from the page before".to_owned(),
-        )];
-        ApiError::validation(details.into())
-    };
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| refused())?;
-    let text = String::from_utf8(bytes).map_err(|_| refused())?;
-    let (micros, id) = text.split_once(':').ok_or_else(refused)?;
-    let micros = micros.parse().map_err(|_| refused())?;
-    if uuid::Uuid::parse_str(id).is_err() {
-        return Err(refused());
-    }
-    Ok((Ts::from_micros(micros), id.to_owned()))
+pub(super) fn decode(cursor: &str) -> Result<(Place, String), ApiError> {
+    read(cursor).ok_or_else(|| {
+        let what = "is not a cursor of this list; take it from the page before".to_owned();
+        ApiError::validation([("cursor".to_owned(), what)].into())
+    })
+}
+
+fn read(cursor: &str) -> Option<(Place, String)> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    let (id, place) = text.split_once(':')?;
+    let id = uuid::Uuid::parse_str(id).ok()?.to_string();
+    Some((Place::parse(place)?, id))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::Extension;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use garde::Validate;
@@ -20,6 +20,7 @@ use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::correlation::CorrelationId;
 use crate::http::envelope::{ApiError, Envelope, ErrorEnvelope, Page, Pagination};
+use crate::http::parameters::{Parameters, PathId, search};
 use crate::store::change_log;
 use crate::store::customers::{self, Customer, CustomerFilter, CustomerView, NewCustomer};
 use crate::store::links::SyncStatus;
@@ -86,6 +87,7 @@ impl CustomerBody {
     fn of(view: CustomerView, state: &AppState) -> Self {
         let CustomerView {
             customer,
+            place: _,
             vtiger_id,
             sync_status,
             last_synced_at,
@@ -165,27 +167,37 @@ fn label_of(words: &[(&str, &str)], word: &str) -> Option<String> {
         .map(|(_, label)| (*label).to_owned())
 }
 
-/// A new customer.
+/// A new customer. What is required and left out is reported with everything else that is wrong, not by itself.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewCustomerBody {
     /// First name, 1 to 50 characters.
+    #[serde(default)]
+    #[schema(required = true)]
     first_name: String,
     /// Middle name, up to 50 characters.
     middle_name: Option<String>,
     /// Last name, 1 to 50 characters.
+    #[serde(default)]
+    #[schema(required = true)]
     last_name: String,
     /// E-mail.
     email: Option<String>,
     /// 9 to 15 digits, with `+`, spaces, dashes and brackets as people write them.
+    #[serde(default)]
+    #[schema(required = true)]
     phone_number: String,
     /// `YYYY-MM-DD`, not in the future.
     date_of_birth: Option<String>,
     /// `male`, `female` or `prefer_not_to_say`.
     gender: Option<String>,
     /// `national`, `alien`, `passport`, `birth_certificate` or `military`.
+    #[serde(default)]
+    #[schema(required = true)]
     id_type: String,
     /// 5 to 9 characters.
+    #[serde(default)]
+    #[schema(required = true)]
     id_number: String,
     /// Partner the customer belongs to; 1 when left out.
     #[serde(default = "first_partner")]
@@ -234,13 +246,13 @@ pub struct CustomerPatchBody {
 /// The editable columns of a customer as they would be after the request: the same rules for a new and a changed one.
 #[derive(Debug, Validate)]
 struct Edited {
-    #[garde(length(chars, min = 1, max = 50))]
+    #[garde(custom(is_name))]
     first_name: String,
-    #[garde(inner(length(chars, max = 50)))]
+    #[garde(inner(custom(is_name)))]
     middle_name: Option<String>,
-    #[garde(length(chars, min = 1, max = 50))]
+    #[garde(custom(is_name))]
     last_name: String,
-    #[garde(inner(email))]
+    #[garde(inner(custom(is_email)))]
     email: Option<String>,
     #[garde(custom(is_phone))]
     phone_number: String,
@@ -250,7 +262,7 @@ struct Edited {
     gender: Option<String>,
     #[garde(custom(is_id_type))]
     id_type: String,
-    #[garde(length(chars, min = 5, max = 9))]
+    #[garde(custom(is_id_number))]
     id_number: String,
     #[garde(custom(is_status))]
     status: String,
@@ -351,7 +363,48 @@ impl Edited {
     }
 }
 
+fn is_name(value: &str, (): &()) -> garde::Result {
+    is_text(value, 1, 50)
+}
+
+fn is_id_number(value: &str, (): &()) -> garde::Result {
+    is_text(value, 5, 9)
+}
+
+/// The longest address that mail can be sent to, RFC 5321.
+const LONGEST_EMAIL: usize = 254;
+
+fn is_email(value: &str, (): &()) -> garde::Result {
+    is_text(value, 1, LONGEST_EMAIL)?;
+    if email_address::EmailAddress::is_valid(value) {
+        return Ok(());
+    }
+    Err(garde::Error::new(
+        "must be an e-mail address such as achieng@example.co.ke",
+    ))
+}
+
+fn is_text(value: &str, shortest: usize, longest: usize) -> garde::Result {
+    if value.is_empty() {
+        return Err(garde::Error::new("is required"));
+    }
+    if !(shortest..=longest).contains(&value.chars().count()) {
+        return Err(garde::Error::new(format!(
+            "must have {shortest} to {longest} characters"
+        )));
+    }
+    if value.chars().any(char::is_control) {
+        return Err(garde::Error::new(
+            "must not contain control characters such as line breaks",
+        ));
+    }
+    Ok(())
+}
+
 fn is_phone(value: &str, (): &()) -> garde::Result {
+    if value.is_empty() {
+        return Err(garde::Error::new("is required"));
+    }
     let digits = value.chars().filter(char::is_ascii_digit).count();
     let spelled = value
         .chars()
@@ -400,6 +453,9 @@ fn is_id_type(value: &str, (): &()) -> garde::Result {
 fn one_of(words: &[(&str, &str)], value: &str) -> garde::Result {
     if label_of(words, value).is_some() {
         return Ok(());
+    }
+    if value.is_empty() {
+        return Err(garde::Error::new("is required"));
     }
     let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
     Err(garde::Error::new(format!(
@@ -465,15 +521,8 @@ pub struct ListParameters {
 async fn list(
     State(state): State<AppState>,
     correlation_id: CorrelationId,
-    parameters: Result<Query<ListParameters>, axum::extract::rejection::QueryRejection>,
+    Parameters(parameters): Parameters<ListParameters>,
 ) -> Result<Response, ApiError> {
-    let Query(parameters) = parameters.map_err(|error| {
-        ApiError::new(
-            StatusCode::BAD_REQUEST,
-            "VALIDATION_ERROR",
-            error.body_text(),
-        )
-    })?;
     let sync_status = match parameters.sync_status.as_deref() {
         None => None,
         Some(word) => Some(SyncStatus::parse(&word.to_uppercase()).ok_or_else(|| {
@@ -483,7 +532,7 @@ async fn list(
     };
     let page_size = parameters.limit.unwrap_or(50).clamp(1, LARGEST_PAGE);
     let filter = CustomerFilter {
-        search: parameters.search.filter(|text| !text.trim().is_empty()),
+        search: search(parameters.search)?,
         sync_status: sync_status.map(SyncStatus::as_str),
         after: parameters
             .cursor
@@ -499,7 +548,7 @@ async fn list(
     let next_cursor = found
         .last()
         .filter(|_| has_next_page)
-        .map(|last| cursor::encode(last.customer.created_at, &last.customer.id));
+        .map(|last| cursor::encode(&last.place, &last.customer.id));
     let items = found
         .into_iter()
         .map(|view| CustomerBody::of(view, &state))
@@ -527,9 +576,9 @@ async fn list(
 async fn read(
     State(state): State<AppState>,
     correlation_id: CorrelationId,
-    Path(id): Path<String>,
+    PathId(id): PathId,
 ) -> Result<Response, ApiError> {
-    let id = customer_id(&id)?;
+    let id = id.to_string();
     let mut conn = state.db.read().await?;
     let view = customers::view(&mut conn, &id)
         .await?
@@ -578,7 +627,7 @@ async fn create(
             Box::pin(async move {
                 customers::insert(conn, &new, now)
                     .await
-                    .map_err(duplicate)?;
+                    .map_err(refused_by_constraint)?;
                 change_log::correlate(conn, "customers", &new.id, &correlation).await?;
                 after_write(conn, &new.id).await
             })
@@ -602,10 +651,10 @@ async fn patch(
     State(state): State<AppState>,
     correlation_id: CorrelationId,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     JsonBody(body): JsonBody<CustomerPatchBody>,
 ) -> Result<Response, ApiError> {
-    let id = customer_id(&id)?;
+    let id = id.to_string();
     let correlation = correlation_id.to_string();
     let now = Ts::now();
     let view = state
@@ -633,7 +682,7 @@ async fn patch(
                 };
                 customers::update(conn, &changed, Some(&caller.name), now)
                     .await
-                    .map_err(duplicate)?;
+                    .map_err(refused_by_constraint)?;
                 change_log::correlate(conn, "customers", &id, &correlation).await?;
                 after_write(conn, &id).await
             })
@@ -654,15 +703,12 @@ async fn after_write(conn: &mut Conn, id: &str) -> Result<CustomerView, ApiError
         .ok_or_else(|| ApiError::not_found("customer", id))
 }
 
-/// The id in the form the database stores: lower case, with dashes.
-fn customer_id(text: &str) -> Result<String, ApiError> {
-    uuid::Uuid::parse_str(text)
-        .map(|id| id.to_string())
-        .map_err(|_| ApiError::validation([("id".to_owned(), "must be a UUID".to_owned())].into()))
-}
-
-/// Names the field behind a violated unique constraint. Both databases put the column's name into the message.
-fn duplicate(error: DbError) -> ApiError {
+/// Names the field behind a violated constraint. Both databases put the column's name into the message.
+fn refused_by_constraint(error: DbError) -> ApiError {
+    if is_foreign_key_violation(&error) {
+        let details = [("partnerId".to_owned(), "there is no such partner".to_owned())];
+        return ApiError::validation(details.into());
+    }
     if !error.is_unique_violation() {
         return error.into();
     }
@@ -675,4 +721,10 @@ fn duplicate(error: DbError) -> ApiError {
         let what = "Another customer has this document";
         refused("DUPLICATE_ID_NUMBER", what).field("idNumber", what)
     }
+}
+
+/// Standalone there are no partners to point to; in MicroBima's own database there are.
+fn is_foreign_key_violation(error: &DbError) -> bool {
+    matches!(error, DbError::Sql(error)
+        if error.as_database_error().is_some_and(|error| error.is_foreign_key_violation()))
 }

@@ -14,6 +14,13 @@ use super::envelope::ApiError;
 
 impl From<DbError> for ApiError {
     fn from(error: DbError) -> Self {
+        if holds_unstorable_text(&error) {
+            return ApiError::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "VALIDATION_ERROR",
+                "A text holds the character NUL, which the store cannot keep",
+            );
+        }
         // The cause may show table contents: it goes to the log with the correlation id, not to the caller.
         tracing::error!(error = %error, "the store refused a request");
         match error {
@@ -27,7 +34,12 @@ impl From<DbError> for ApiError {
                 "STORE_READ_ONLY",
                 "The store cannot be written to; nothing was changed. Check its permissions and mount",
             ),
-            error if error.is_retryable() => {
+            DbError::OutcomeUnknown => ApiError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "OUTCOME_UNKNOWN",
+                "The store went away while it was storing: look whether the change was made before repeating it",
+            ),
+            error if error.is_retryable() || matches!(error, DbError::Closed | DbError::CannotOpen { .. }) => {
                 let mut answer = ApiError::new(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "STORE_UNAVAILABLE",
@@ -43,6 +55,13 @@ impl From<DbError> for ApiError {
             ),
         }
     }
+}
+
+/// PostgreSQL keeps every character but NUL.
+fn holds_unstorable_text(error: &DbError) -> bool {
+    const CHARACTER_NOT_IN_REPERTOIRE: &str = "22021";
+    matches!(error, DbError::Sql(error)
+        if error.as_database_error().and_then(|error| error.code()).as_deref() == Some(CHARACTER_NOT_IN_REPERTOIRE))
 }
 
 impl From<QueueError> for ApiError {

@@ -1,10 +1,10 @@
 //! `/api/internal/vtiger/queue`: what waits, what failed and why, and trying again.
 
 use axum::Extension;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use pugmark_queue::db::Ts;
+use pugmark_queue::db::{Conn, DbError, Ts};
 use pugmark_queue::{AttemptRecord, Filter, OperationId, OperationRecord, Status};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -16,6 +16,7 @@ use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::correlation::CorrelationId;
 use crate::http::envelope::{ApiError, Envelope, ErrorEnvelope, Page, Pagination};
+use crate::http::parameters::{Parameters, PathId, search};
 use crate::store::audit;
 
 const LARGEST_PAGE: u32 = 200;
@@ -206,15 +207,8 @@ pub struct ListParameters {
 async fn list(
     State(state): State<AppState>,
     correlation_id: CorrelationId,
-    parameters: Result<Query<ListParameters>, axum::extract::rejection::QueryRejection>,
+    Parameters(parameters): Parameters<ListParameters>,
 ) -> Result<Response, ApiError> {
-    let Query(parameters) = parameters.map_err(|error| {
-        ApiError::new(
-            StatusCode::BAD_REQUEST,
-            "VALIDATION_ERROR",
-            error.body_text(),
-        )
-    })?;
     let refused = |field: &str, what: &str| {
         ApiError::validation([(field.to_owned(), what.to_owned())].into())
     };
@@ -234,7 +228,7 @@ async fn list(
         kind: parameters.kind,
         entity_type: parameters.entity_type,
         entity_id: parameters.entity_id,
-        text: parameters.search.filter(|text| !text.trim().is_empty()),
+        text: search(parameters.search)?,
         cursor: parameters
             .cursor
             .map(|cursor| cursor.parse())
@@ -277,9 +271,9 @@ async fn list(
 async fn show(
     State(state): State<AppState>,
     correlation_id: CorrelationId,
-    Path(id): Path<String>,
+    PathId(id): PathId,
 ) -> Result<Response, ApiError> {
-    let id = operation_id(&id)?;
+    let id = OperationId(id);
     let detail = detail(&state, id).await?;
     Ok(Envelope::of(
         StatusCode::OK,
@@ -320,15 +314,25 @@ async fn retry(
     State(state): State<AppState>,
     correlation_id: CorrelationId,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     body: Option<JsonBody<ReasonBody>>,
 ) -> Result<Response, ApiError> {
-    let id = operation_id(&id)?;
+    let id = OperationId(id);
     let reason = body
         .and_then(|JsonBody(body)| body.reason)
         .unwrap_or_default();
-    let now = state.queue.retry(id, &caller.name, &reason).await?;
-    audited(&state, &caller, "queue.retry", id, &reason, &correlation_id).await?;
+    let queue = state.queue.clone();
+    let act = Act::new("queue.retry", caller, id, reason, &correlation_id);
+    let now = state
+        .db
+        .write("retry", move |conn| {
+            Box::pin(async move {
+                let now = queue.retry_in(conn, id, &act.caller.name, &act.reason).await?;
+                act.note(conn).await?;
+                Ok::<_, ApiError>(now)
+            })
+        })
+        .await?;
     Ok(Envelope::of(
         StatusCode::ACCEPTED,
         &correlation_id,
@@ -346,10 +350,10 @@ async fn discard(
     State(state): State<AppState>,
     correlation_id: CorrelationId,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     body: Option<JsonBody<ReasonBody>>,
 ) -> Result<Response, ApiError> {
-    let id = operation_id(&id)?;
+    let id = OperationId(id);
     let reason = body
         .and_then(|JsonBody(body)| body.reason)
         .filter(|reason| !reason.trim().is_empty());
@@ -357,16 +361,18 @@ async fn discard(
         let what = "is needed: say why this change shall not reach the CRM".to_owned();
         return Err(ApiError::validation([("reason".to_owned(), what)].into()));
     };
-    state.queue.discard(id, &caller.name, &reason).await?;
-    audited(
-        &state,
-        &caller,
-        "queue.discard",
-        id,
-        &reason,
-        &correlation_id,
-    )
-    .await?;
+    let queue = state.queue.clone();
+    let act = Act::new("queue.discard", caller, id, reason, &correlation_id);
+    state
+        .db
+        .write("discard", move |conn| {
+            Box::pin(async move {
+                queue.discard_in(conn, id, &act.caller.name, &act.reason).await?;
+                act.note(conn).await?;
+                Ok::<_, ApiError>(())
+            })
+        })
+        .await?;
     Ok(Envelope::of(
         StatusCode::OK,
         &correlation_id,
@@ -375,40 +381,40 @@ async fn discard(
     ))
 }
 
-async fn audited(
-    state: &AppState,
-    caller: &Caller,
+/// What a person does, with what the audit log keeps of it. It is committed with the act itself.
+struct Act {
     action: &'static str,
+    caller: Caller,
     subject: OperationId,
-    reason: &str,
-    correlation_id: &CorrelationId,
-) -> Result<(), ApiError> {
-    let (actor, reason, correlation_id) = (
-        caller.name.clone(),
-        reason.to_owned(),
-        correlation_id.to_string(),
-    );
-    state
-        .db
-        .write("audit", move |conn| {
-            Box::pin(async move {
-                let entry = audit::Entry {
-                    actor: &actor,
-                    action,
-                    subject: &subject.to_string(),
-                    reason: Some(&reason)
-                        .filter(|reason| !reason.is_empty())
-                        .map(String::as_str),
-                    correlation_id: Some(&correlation_id),
-                };
-                audit::record(conn, Ts::now(), &entry).await?;
-                Ok::<_, ApiError>(())
-            })
-        })
-        .await
+    reason: String,
+    correlation_id: String,
 }
 
-fn operation_id(text: &str) -> Result<OperationId, ApiError> {
-    text.parse()
-        .map_err(|_| ApiError::validation([("id".to_owned(), "must be a UUID".to_owned())].into()))
+impl Act {
+    fn new(
+        action: &'static str,
+        caller: Caller,
+        subject: OperationId,
+        reason: String,
+        correlation_id: &CorrelationId,
+    ) -> Self {
+        Act {
+            action,
+            caller,
+            subject,
+            reason,
+            correlation_id: correlation_id.to_string(),
+        }
+    }
+
+    async fn note(&self, conn: &mut Conn) -> Result<(), DbError> {
+        let entry = audit::Entry {
+            actor: &self.caller.name,
+            action: self.action,
+            subject: &self.subject.to_string(),
+            reason: Some(self.reason.as_str()).filter(|reason| !reason.is_empty()),
+            correlation_id: Some(&self.correlation_id),
+        };
+        audit::record(conn, Ts::now(), &entry).await
+    }
 }
