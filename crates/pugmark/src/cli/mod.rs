@@ -1,5 +1,6 @@
 //! The command line.
 
+mod bench;
 mod demo;
 mod doctor;
 mod migrate;
@@ -42,6 +43,8 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Look at the queue of a running Pugmark, retry or discard operations.
     Queue(queue::QueueArgs),
+    /// Measure what Pugmark costs, as ratios against plain SQL and the like in the same run.
+    Bench(bench::BenchArgs),
     /// Print the description of the REST API.
     Openapi,
     /// Print every setting with its default and its meaning.
@@ -101,12 +104,9 @@ pub fn main() -> ExitCode {
     // One TLS provider for everything; a second call would only mean that it is there already.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let cli = Cli::parse();
-    // A demonstration is watched: only what is wrong may break into its progress display.
-    crate::telemetry::init(if matches!(cli.command, Command::Demo(_)) {
-        "error"
-    } else {
-        "info"
-    });
+    // A demonstration is watched: only what is wrong may break into its progress display, or into a benchmark's table.
+    let watched = matches!(cli.command, Command::Demo(_) | Command::Bench(_));
+    crate::telemetry::init(if watched { "error" } else { "info" });
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -133,6 +133,7 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
     match cli.command {
         Command::Serve(args) => serve::run(args, settings()?).await,
         Command::Demo(args) => demo::run(args).await,
+        Command::Bench(args) => bench::run(args).await,
         Command::Migrate => migrate::run(settings()?).await,
         Command::Doctor(args) => {
             doctor::run(

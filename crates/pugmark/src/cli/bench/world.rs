@@ -1,0 +1,129 @@
+//! Pugmark inside this process, between a new store and a look-alike of vTiger that answers at once.
+
+use std::time::Duration;
+
+use pugmark_queue::db::Engine;
+use pugmark_sandbox::{CustomField, CustomFieldKind, JournalKind, UserSpec, VtigerSandbox};
+use secrecy::SecretString;
+
+use super::plain::Plain;
+use super::stores::Stores;
+use crate::app::{self, Roles, Running};
+use crate::cli::CliError;
+use crate::config::{self, CrmEdition, Mode, Settings};
+
+/// What does not depend on how many records change: sessions and metadata.
+const HOUSEKEEPING: [&str; 5] = ["getchallenge", "login", "logout", "listtypes", "describe"];
+
+pub(super) struct World {
+    pub(super) crm: VtigerSandbox,
+    pub(super) running: Running,
+    /// Another program's connection to the store.
+    pub(super) program: Plain,
+    pub(super) token: String,
+}
+
+impl World {
+    /// Starts everything, with no settle delay and this pause between looks for changes.
+    pub(super) async fn start(
+        stores: &Stores,
+        engine: Engine,
+        poll: Duration,
+    ) -> Result<Self, CliError> {
+        let url = stores.fresh(engine).await?;
+        let crm = start_crm().await?;
+        let token = throwaway_secret();
+        let running = app::start(settings(&url, &crm, &token, poll), Roles::ALL).await?;
+        let program = Plain::open(&url).await?;
+        Ok(World {
+            crm,
+            running,
+            program,
+            token,
+        })
+    }
+
+    pub(super) async fn stop(self) {
+        self.running.shutdown().await;
+        self.crm.shutdown().await;
+    }
+
+    /// Calls that concern records, as the CRM's own journal has them.
+    pub(super) fn record_calls(&self) -> u64 {
+        let calls = self.crm.journal().calls();
+        let about_records = calls.iter().filter(|entry| match &entry.kind {
+            JournalKind::Call { operation, .. } => !HOUSEKEEPING.contains(&operation.as_str()),
+            _ => false,
+        });
+        about_records.count() as u64
+    }
+}
+
+/// A vTiger as an insurer sets it up.
+pub(super) async fn start_crm() -> Result<VtigerSandbox, CliError> {
+    let labels = [
+        "MicroBima Customer ID",
+        "Middle Name",
+        "Gender",
+        "ID Type",
+        "ID Number",
+        "MicroBima Status",
+    ];
+    let builder = VtigerSandbox::builder().user(UserSpec::admin("pugmark", &throwaway_secret()));
+    labels
+        .iter()
+        .fold(builder, |builder, label| {
+            builder.custom_field(CustomField::new("Contacts", label, CustomFieldKind::Text))
+        })
+        .start()
+        .await
+        .map_err(|error| CliError::Other(format!("the look-alike of vTiger cannot start: {error}")))
+}
+
+fn settings(store: &str, crm: &VtigerSandbox, token: &str, poll: Duration) -> Settings {
+    Settings {
+        mode: Mode::Live,
+        server: config::Server {
+            address: ([127, 0, 0, 1], 0).into(),
+            customer_url: None,
+            max_body: 1 << 20,
+            shutdown_grace: Duration::from_secs(10),
+            token: Some(SecretString::from(token)),
+        },
+        database: config::Database {
+            url: store.to_owned(),
+            connections: 8,
+        },
+        crm: Some(config::Crm {
+            edition: CrmEdition::OpenSource,
+            url: crm.url(),
+            username: crm.username().to_owned(),
+            access_key: SecretString::from(crm.access_key()),
+            enabled: true,
+            call_timeout: Duration::from_secs(30),
+            longest_execution: Duration::from_secs(60),
+            sessions: 4,
+            describe_for: Duration::from_secs(600),
+            look_first: false,
+            default_owner: None,
+            contact_defaults: Default::default(),
+        }),
+        capture: config::Capture {
+            settle: Duration::ZERO,
+            poll,
+            batch: 500,
+        },
+        queue: config::Queue {
+            lease: Duration::from_secs(120),
+            max_retries: 3,
+            backoff: Duration::from_secs(5),
+            backoff_max: Duration::from_secs(900),
+            give_up_after: Duration::from_secs(3600),
+        },
+    }
+}
+
+/// A secret for this run alone.
+pub(super) fn throwaway_secret() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
+}
