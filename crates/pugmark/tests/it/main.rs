@@ -1,5 +1,6 @@
 //! Pugmark as a whole: what a written row leads to in the CRM, judged by the CRM's own journal.
 
+mod bench;
 mod cloud;
 mod console;
 mod harness;
