@@ -106,6 +106,24 @@ async fn a_change_does_not_break_the_backoff_of_what_failed(t: Harness) {
     assert_eq!(t.get(running.id).await.next_attempt_at, until);
 }
 
+async fn a_change_does_not_hurry_what_was_put_off(t: Harness) {
+    t.enqueue(state("1", json!(1))).await;
+    let running = t.claim_one().await;
+    let why = Release::Later {
+        not_before: (40 * SECOND).into(),
+        code: "SETTLING".to_owned(),
+        message: String::new(),
+    };
+    t.release_with(&running.lease, why, nothing_sent())
+        .await
+        .unwrap();
+    t.enqueue(state("1", json!(2))).await;
+    assert_eq!(
+        t.get(running.id).await.next_attempt_at,
+        t.now().after(40 * SECOND)
+    );
+}
+
 async fn a_retry_merges_into_the_newer_one_and_hands_on_its_history(t: Harness) {
     let old = t
         .enqueue(NewOperation {
@@ -340,6 +358,7 @@ async fn operations_that_cannot_be_stored_are_refused(t: Harness) {
 }
 
 conformance!(
+    a_change_does_not_hurry_what_was_put_off,
     two_changes_that_wait_become_one_with_the_newer_payload,
     a_lower_priority_does_not_slow_down_what_waits,
     what_runs_is_never_merged_into,

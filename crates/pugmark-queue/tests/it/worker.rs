@@ -265,6 +265,38 @@ async fn effects_the_database_refuses_leave_an_unknown_outcome_not_a_lost_operat
     bench.finish().await;
 }
 
+async fn effects_of_an_end_that_was_stored_before_are_not_repeated(t: Harness) {
+    let queue = real_time(&t);
+    let (applied, mut applications) = mpsc::unbounded_channel();
+    let early = queue.clone();
+    let handler = does(move |operation| {
+        let (early, applied) = (early.clone(), applied.clone());
+        async move {
+            // As if the worker's own first commit had gone through and only its answer had been lost.
+            let (member, lease) = (early.clone(), operation.lease.clone());
+            let write = early.db().write("early", move |conn| {
+                async move { member.complete(conn, &lease, json!("early"), sent()).await }.boxed()
+            });
+            write.await.unwrap();
+            let effects = Effects::new(move |_| {
+                applied.send(()).ok();
+                async { Ok(()) }.boxed()
+            });
+            Handled::Done {
+                outcome: json!("late"),
+                report: sent(),
+                effects: Some(effects),
+            }
+        }
+    });
+    let bench = Bench::start_on(t, queue, handler, Arc::new(OpenGate), drowsy());
+    let id = bench.enqueue(event("1")).await;
+    let row = bench.until(id, completed).await;
+    assert_eq!(row.outcome.unwrap().0, json!("early"));
+    bench.finish().await;
+    assert_eq!(applications.recv().await, None);
+}
+
 async fn a_collision_while_storing_the_end_is_overcome(t: Harness) {
     let tries = Arc::new(Mutex::new(0));
     let handler = does(move |_| {
@@ -566,6 +598,7 @@ async fn a_kind_without_a_handler_waits_for_a_worker_that_has_one(t: Harness) {
 }
 
 conformance!(
+    effects_of_an_end_that_was_stored_before_are_not_repeated,
     a_worker_is_woken_by_the_commit_that_stored_the_operation,
     a_lane_is_worked_off_in_order_by_many_hands,
     a_worker_sets_its_own_alarm_for_what_is_due_later,
