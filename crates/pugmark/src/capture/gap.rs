@@ -31,11 +31,20 @@ pub async fn sweep(db: &Db) -> Result<Sweep, DbError> {
         let mut reader = db.read().await?;
         let page = customers::sweep_page(&mut reader, after.as_deref(), PAGE).await?;
         drop(reader);
-        let Some(last) = page.last() else { break };
-        after = Some(last.customer.id.clone());
-        total.rows += page.len();
-        let missed: Vec<(String, Event)> = page.iter().filter_map(missed_change).collect();
+        total.rows += page.seen;
+        for (id, reason) in &page.unreadable {
+            tracing::warn!(
+                customer = id,
+                reason,
+                "a customer's row cannot be read, so it cannot be compared"
+            );
+        }
+        let missed: Vec<(String, Event)> = page.rows.iter().filter_map(missed_change).collect();
         total.healed += heal(db, missed).await?;
+        if page.last.is_none() {
+            break;
+        }
+        after = page.last;
     }
     let mut reader = db.read().await?;
     let orphans = customers::orphaned_links(&mut reader, 10_000).await?;

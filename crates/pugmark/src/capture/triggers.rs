@@ -96,10 +96,16 @@ fn sqlite_triggers(watched: &Watched) -> [(String, String); 3] {
         key,
         columns,
     } = watched;
+    // A BLOB, which SQLite lets any program store anywhere, has no place in JSON: the error would be the program's.
+    let value = |row: &str, column: &str| {
+        format!(
+            "CASE typeof({row}.\"{column}\") WHEN 'blob' THEN hex({row}.\"{column}\") ELSE {row}.\"{column}\" END"
+        )
+    };
     let image = |row: &str| {
         let pairs: Vec<String> = std::iter::once(key)
             .chain(columns.iter())
-            .map(|column| format!("'{column}', {row}.\"{column}\""))
+            .map(|column| format!("'{column}', {}", value(row, column)))
             .collect();
         format!("json_object({})", pairs.join(", "))
     };
@@ -110,7 +116,7 @@ fn sqlite_triggers(watched: &Watched) -> [(String, String); 3] {
     let log = |row: &str, event: &str, old: &str, new: &str| {
         format!(
             "INSERT INTO change_log (table_name, row_key, event, old_row, new_row) \
-             VALUES ('{table}', {row}.\"{key}\", '{event}', {old}, {new});"
+             VALUES ('{table}', CAST({row}.\"{key}\" AS TEXT), '{event}', {old}, {new});"
         )
     };
     let (old, new) = (image("OLD"), image("NEW"));
@@ -196,7 +202,8 @@ async fn postgres_trigger_enabled(conn: &mut Conn, watched: &Watched) -> Result<
 }
 
 /// The function runs as its owner, so that a writing role without rights on schema `pugmark` can still write, and with a
-/// fixed search path, so that nobody can slip another `change_log` under it.
+/// fixed search path, so that nobody can slip another `change_log` under it. Its own errors are not the writer's: whatever
+/// goes wrong is a warning, and the gap sweep heals what is missing.
 fn postgres_function(watched: &Watched) -> String {
     format!(
         "CREATE OR REPLACE FUNCTION pugmark.capture_{}() RETURNS trigger LANGUAGE plpgsql \
@@ -236,6 +243,9 @@ BEGIN
         INSERT INTO change_log (table_name, row_key, event, old_row, new_row)
         VALUES ('{table}', NEW.\"{key}\"::text, 'UPDATE', {old}, {new});
     END IF;
+    RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+    RAISE WARNING 'pugmark could not capture a change of {table} (SQLSTATE %); its gap sweep will find it', SQLSTATE;
     RETURN NULL;
 END
 ",

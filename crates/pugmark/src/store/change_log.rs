@@ -12,10 +12,10 @@ use crate::flows::insurance::plan::{Change, Event};
 struct Logged {
     id: i64,
     table_name: String,
-    row_key: String,
+    row_key: Vec<u8>,
     event: String,
-    old_row: Option<String>,
-    new_row: Option<String>,
+    old_row: Option<Vec<u8>>,
+    new_row: Option<Vec<u8>>,
     correlation_id: Option<String>,
 }
 
@@ -24,7 +24,8 @@ impl From<Logged> for Change {
         Change {
             id: row.id,
             table: row.table_name,
-            key: row.row_key,
+            // SQLite keeps text that is none. One such row must not stop all the others.
+            key: String::from_utf8_lossy(&row.row_key).into_owned(),
             // The column has a CHECK; an unknown word can only mean "look at the row again".
             event: Event::parse(&row.event).unwrap_or(Event::Update),
             old: row.old_row.as_deref().and_then(object),
@@ -35,8 +36,8 @@ impl From<Logged> for Change {
 }
 
 /// A row image; what is not an object counts as absent, and then nothing is ruled out when planning.
-fn object(text: &str) -> Option<Map<String, Value>> {
-    serde_json::from_str(text).ok()
+fn object(text: &[u8]) -> Option<Map<String, Value>> {
+    serde_json::from_str(&String::from_utf8_lossy(text)).ok()
 }
 
 /// Up to `limit` changes that have not been planned, oldest first, held against other relays until the transaction ends.
@@ -45,10 +46,12 @@ fn object(text: &str) -> Option<Map<String, Value>> {
 /// Whatever the database says.
 pub async fn waiting(conn: &mut Conn, limit: u32) -> Result<Vec<Change>, DbError> {
     let sql = format!(
-        "SELECT id, table_name, row_key, event, CAST(old_row AS TEXT) AS old_row, CAST(new_row AS TEXT) AS new_row, \
-                correlation_id \
-         FROM change_log WHERE processed_at IS NULL ORDER BY id LIMIT $1 {}",
-        dialect::skip_locked(conn.engine())
+        "SELECT id, table_name, {key} AS row_key, event, {old} AS old_row, {new} AS new_row, correlation_id \
+         FROM change_log WHERE processed_at IS NULL ORDER BY id LIMIT $1 {skip_locked}",
+        key = dialect::bytes(conn.engine(), "row_key"),
+        old = dialect::bytes(conn.engine(), "old_row"),
+        new = dialect::bytes(conn.engine(), "new_row"),
+        skip_locked = dialect::skip_locked(conn.engine()),
     );
     let rows: Vec<Logged> = on!(conn, |c| sqlx::query_as(AssertSqlSafe(sql))
         .bind(i64::from(limit))

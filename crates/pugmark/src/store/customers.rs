@@ -3,7 +3,7 @@
 use pugmark_queue::db::{Conn, DbError, Engine, Ts};
 use pugmark_queue::on;
 use sha2::{Digest, Sha256};
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, FromRow, Row};
 
 use super::dialect;
 
@@ -421,6 +421,39 @@ pub struct Swept {
     pub unfinished: bool,
 }
 
+/// A page of the gap sweep.
+#[derive(Debug, Clone, Default)]
+pub struct SweepPage {
+    /// How many rows there were.
+    pub seen: usize,
+    /// Those that can be read.
+    pub rows: Vec<Swept>,
+    /// Those that cannot, each with its id and the reason: SQLite keeps whatever a program writes.
+    pub unreadable: Vec<(String, String)>,
+    /// Where the next page begins; `None` after the last row.
+    pub last: Option<String>,
+}
+
+impl SweepPage {
+    fn add<R: Row>(&mut self, row: &R)
+    where
+        Swept: for<'r> FromRow<'r, R>,
+        for<'r> String: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
+        &'static str: sqlx::ColumnIndex<R>,
+    {
+        self.seen += 1;
+        let id: Option<String> = row.try_get("id").ok();
+        match Swept::from_row(row) {
+            Ok(swept) => self.rows.push(swept),
+            Err(error) => {
+                let id = id.clone().unwrap_or_default();
+                self.unreadable.push((id, error.to_string()));
+            }
+        }
+        self.last = id.or(self.last.take());
+    }
+}
+
 /// A page of customers in the order of their ids, after `after`, for the gap sweep.
 ///
 /// # Errors
@@ -429,7 +462,7 @@ pub async fn sweep_page(
     conn: &mut Conn,
     after: Option<&str>,
     limit: u32,
-) -> Result<Vec<Swept>, DbError> {
+) -> Result<SweepPage, DbError> {
     let engine = conn.engine();
     let sql = format!(
         "SELECT {columns}, l.row_hash, (l.entity_id IS NOT NULL) AS known, \
@@ -442,11 +475,16 @@ pub async fn sweep_page(
         columns = columns(engine),
         after = dialect::uuid_parameter(engine, 1),
     );
-    Ok(on!(conn, |c| sqlx::query_as(AssertSqlSafe(sql))
-        .bind(after)
-        .bind(i64::from(limit))
-        .fetch_all(c)
-        .await)?)
+    Ok(on!(conn, |c| {
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(after)
+            .bind(i64::from(limit))
+            .fetch_all(c)
+            .await?;
+        let mut page = SweepPage::default();
+        rows.iter().for_each(|row| page.add(row));
+        page
+    }))
 }
 
 /// Ids whose contact is linked and not withdrawn although the customer's row is gone.

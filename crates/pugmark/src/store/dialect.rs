@@ -26,6 +26,14 @@ pub(super) fn date_parameter(engine: Engine, number: u8) -> String {
     }
 }
 
+/// A column's text as bytes, for columns in which SQLite may hold text that is no UTF-8.
+pub(super) fn bytes(engine: Engine, column: &str) -> String {
+    match engine {
+        Engine::Sqlite => format!("CAST({column} AS BLOB)"),
+        Engine::Postgres => format!("convert_to(CAST({column} AS TEXT), 'UTF8')"),
+    }
+}
+
 /// A column of type `timestamp` that holds UTC, read as an instant. On SQLite other programs may have written text.
 pub(super) fn instant(engine: Engine, column: &str) -> String {
     match engine {
