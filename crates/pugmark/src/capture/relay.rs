@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pugmark_queue::db::{Conn, Db, Ts};
-use pugmark_queue::{Enqueued, Queue, QueueError};
+use pugmark_queue::{Enqueued, NewOperation, Queue, QueueError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +34,16 @@ pub struct Round {
     pub queued: usize,
     /// Operations that found a waiting one to merge into.
     pub coalesced: usize,
+}
+
+impl Round {
+    fn count(&mut self, enqueued: Option<Enqueued>) {
+        match enqueued {
+            Some(Enqueued::New(_)) => self.queued += 1,
+            Some(Enqueued::Coalesced { .. }) => self.coalesced += 1,
+            Some(Enqueued::Duplicate(_)) | None => {}
+        }
+    }
 }
 
 impl Relay {
@@ -119,18 +129,46 @@ async fn plan_batch(
     };
     for change in &changes {
         for operation in plan::plan(change, settings.settle) {
-            let (entity_type, entity_id) =
-                (operation.entity_type.clone(), operation.entity_id.clone());
-            match queue.enqueue(conn, operation).await? {
-                Enqueued::New(_) => round.queued += 1,
-                Enqueued::Coalesced { .. } => round.coalesced += 1,
-                Enqueued::Duplicate(_) => {}
-            }
-            let look_first = change.was_found_late();
-            links::set_pending(conn, &entity_type, &entity_id, CONTACTS, look_first, now).await?;
+            round.count(enqueue(conn, queue, settings, change, operation, now).await?);
         }
     }
     let ids: Vec<i64> = changes.iter().map(|change| change.id).collect();
     change_log::mark_processed(conn, &ids, now).await?;
     Ok(round)
+}
+
+/// Queues one operation and notes at the link that it waits. `None` when no operation can carry the row's key.
+async fn enqueue(
+    conn: &mut Conn,
+    queue: &Queue,
+    settings: &config::Capture,
+    change: &plan::Change,
+    mut operation: NewOperation,
+    now: Ts,
+) -> Result<Option<Enqueued>, QueueError> {
+    let (entity_type, entity_id) = (operation.entity_type.clone(), operation.entity_id.clone());
+    let linked = links::get(conn, &entity_type, &entity_id)
+        .await?
+        .is_some_and(|link| link.vtiger_id.is_some());
+    // What follows on an insert must not hurry it: the settle time is the new record's, not the first statement's.
+    if !linked && operation.not_before.is_none() {
+        operation.not_before = Some(settings.settle.into());
+    }
+    let enqueued = match queue.enqueue(conn, operation).await {
+        Ok(enqueued) => enqueued,
+        // Waiting would not make the key better, and everything behind it would wait, too.
+        Err(QueueError::Invalid(reason)) => {
+            tracing::error!(
+                change = change.id,
+                table = change.table,
+                reason,
+                "a row's key cannot be queued; it is left out"
+            );
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    let look_first = change.was_found_late();
+    links::set_pending(conn, &entity_type, &entity_id, CONTACTS, look_first, now).await?;
+    Ok(Some(enqueued))
 }
