@@ -156,7 +156,7 @@ fn in_step(
         verified: known.verified,
         withdrawn,
         warnings: json!(known.warnings),
-        row_hash: task.row_hash(),
+        row_hash: task.row_hash.clone(),
     };
     let customer = task.id.clone();
     let synced = Arc::new((customer, agreement));

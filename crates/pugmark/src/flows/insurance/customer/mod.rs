@@ -38,6 +38,8 @@ struct Task {
     id: String,
     wanted: Wanted,
     link: Link,
+    /// Hash of the row as it was read, for the gap sweep; `None` when there is no row.
+    row_hash: Option<String>,
 }
 
 /// The state the contact should have.
@@ -46,16 +48,6 @@ enum Wanted {
     Present(Box<Customer>),
     /// There should be none; an existing one is marked and kept.
     Withdrawn(Withdrawal),
-}
-
-impl Task {
-    /// Hash of what is delivered, for the gap sweep.
-    fn row_hash(&self) -> Option<String> {
-        match &self.wanted {
-            Wanted::Present(customer) => Some(customer.content_hash()),
-            Wanted::Withdrawn(_) => None,
-        }
-    }
 }
 
 impl CustomerHandler {
@@ -81,7 +73,9 @@ impl CustomerHandler {
 
     async fn load(&self, id: &str) -> Result<Task, DbError> {
         let mut conn = self.db.read().await?;
-        let wanted = match customers::get(&mut conn, id).await? {
+        let customer = customers::get(&mut conn, id).await?;
+        let row_hash = customer.as_ref().map(Customer::content_hash);
+        let wanted = match customer {
             None => Wanted::Withdrawn(Withdrawal::Deleted),
             Some(customer) if customer.is_test_user => Wanted::Withdrawn(Withdrawal::Test),
             Some(customer) => Wanted::Present(Box::new(customer)),
@@ -93,6 +87,7 @@ impl CustomerHandler {
             id: id.to_owned(),
             wanted,
             link,
+            row_hash,
         })
     }
 
