@@ -9,7 +9,7 @@ use pugmark_queue::on;
 use pugmark_queue::testing::TestDb;
 use pugmark_sandbox::{CustomField, CustomFieldKind, VtigerSandbox, VtigerSandboxBuilder};
 use secrecy::SecretString;
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
 /// Makes `mod sqlite` and `mod postgres`, each with a test for every case named. A case takes a [`World`].
 macro_rules! on_both_databases {
@@ -148,6 +148,77 @@ impl World {
     }
 }
 
+impl World {
+    /// The same store before another vTiger.
+    pub(crate) async fn before(self, crm: VtigerSandboxBuilder) -> Self {
+        Self::over(self.store, crm).await
+    }
+
+    /// Settings of the CRM, to be changed before the start.
+    pub(crate) fn crm_settings(&mut self) -> &mut config::Crm {
+        self.settings.crm.as_mut().expect("a CRM is configured")
+    }
+
+    /// How many calls of an operation (lower case) have ended.
+    pub(crate) fn calls(&self, operation: &str) -> u64 {
+        self.crm.journal().count_calls(Some(operation))
+    }
+
+    /// How many calls of each operation that concern records have ended.
+    pub(crate) fn traffic(&self) -> Traffic {
+        Traffic {
+            create: self.calls("create"),
+            revise: self.calls("revise"),
+            query: self.calls("query"),
+            retrieve: self.calls("retrieve"),
+            delete: self.calls("delete"),
+        }
+    }
+}
+
+/// Calls that concern records. Logins and descriptions are left out: they are paid once, not per record.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Traffic {
+    pub(crate) create: u64,
+    pub(crate) revise: u64,
+    pub(crate) query: u64,
+    pub(crate) retrieve: u64,
+    pub(crate) delete: u64,
+}
+
+impl std::ops::Sub for Traffic {
+    type Output = Traffic;
+
+    fn sub(self, before: Traffic) -> Traffic {
+        Traffic {
+            create: self.create - before.create,
+            revise: self.revise - before.revise,
+            query: self.query - before.query,
+            retrieve: self.retrieve - before.retrieve,
+            delete: self.delete - before.delete,
+        }
+    }
+}
+
+/// Looks again every few milliseconds until `look` gives something: a store, unlike the look-alike's journal, gives no
+/// signal when it changes.
+pub(crate) async fn eventually<T, F>(what: &str, mut look: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "{what} did not come about in {PATIENCE:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 /// A vTiger as an insurer sets it up.
 pub(crate) fn sandbox() -> VtigerSandboxBuilder {
     FIELDS
@@ -247,6 +318,42 @@ impl Writer {
         row.and_then(|(value,)| value)
     }
 
+    /// The number that a `SELECT count(*)` gives.
+    pub(crate) async fn count(&self, from_where: &str) -> i64 {
+        let text = self
+            .one(format!("SELECT CAST(count(*) AS TEXT) FROM {from_where}"))
+            .await;
+        text.and_then(|text| text.parse().ok()).expect("a count")
+    }
+
+    /// Waits until every captured change is planned and every operation has ended, as done or as a dead letter.
+    pub(crate) async fn wait_until_idle(&self) {
+        eventually("the end of all work", || async {
+            let changes = self.count("change_log WHERE processed_at IS NULL").await;
+            let operations = self
+                .count("vtiger_sync_queue WHERE status <> 'COMPLETED' AND NOT (status = 'FAILED' AND dead_at IS NOT NULL)")
+                .await;
+            (changes == 0 && operations == 0).then_some(())
+        })
+        .await;
+    }
+
+    /// A column of the customer's link, as text.
+    pub(crate) async fn link(&self, customer: &str, column: &str) -> Option<String> {
+        self.one(format!(
+            "SELECT CAST({column} AS TEXT) FROM crm_links WHERE entity_id = '{customer}'"
+        ))
+        .await
+    }
+
+    /// Waits until the customer's link carries this error code.
+    pub(crate) async fn wait_for_trouble(&self, customer: &str, code: &str) {
+        eventually(code, || async {
+            (self.link(customer, "sync_error_code").await.as_deref() == Some(code)).then_some(())
+        })
+        .await;
+    }
+
     /// Inserts a customer with this last name and gives the id.
     pub(crate) async fn insert_customer(&self, last_name: &str) -> String {
         let id = uuid::Uuid::new_v4().to_string();
@@ -273,4 +380,58 @@ impl Writer {
         ))
         .await;
     }
+}
+
+/// A connection of another program, with transactions that last as long as the test wants.
+pub(crate) enum Session {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Session {
+    /// Connects to the store of this world.
+    pub(crate) async fn open(world: &World) -> Self {
+        let url = world.store.url();
+        if url.starts_with("sqlite:") {
+            Session::Sqlite(SqliteConnection::connect(url).await.expect("a connection"))
+        } else {
+            Session::Postgres(PgConnection::connect(url).await.expect("a connection"))
+        }
+    }
+
+    /// Runs statements as they are, `BEGIN` and `COMMIT` included.
+    pub(crate) async fn run(&mut self, sql: &str) {
+        self.try_run(sql)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    pub(crate) async fn try_run(&mut self, sql: &str) -> Result<(), sqlx::Error> {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match self {
+            Session::Sqlite(connection) => sqlx::raw_sql(sql).execute(connection).await.map(drop),
+            Session::Postgres(connection) => sqlx::raw_sql(sql).execute(connection).await.map(drop),
+        }
+    }
+}
+
+/// The statement that inserts a customer, without Pugmark's knowing anything of it.
+pub(crate) fn insert_statement(id: &str, last_name: &str) -> String {
+    format!(
+        "INSERT INTO customers (\"id\", \"firstName\", \"lastName\", \"phoneNumber\", \"dateOfBirth\", \"gender\", \
+         \"idType\", \"idNumber\", \"status\") VALUES ({})",
+        customer_values(id, last_name)
+    )
+}
+
+/// The values of [`insert_statement`], for inserts of several rows.
+pub(crate) fn customer_values(id: &str, last_name: &str) -> String {
+    let (last_name, number) = (last_name.replace('\'', "''"), &id[..8]);
+    format!(
+        "'{id}', 'Achieng', '{last_name}', '0712345678', '1990-04-12', 'FEMALE', 'NATIONAL_ID', '{number}', 'PENDING_ACTIVATION'"
+    )
+}
+
+pub(crate) fn new_id() -> String {
+    uuid::Uuid::new_v4().to_string()
 }
