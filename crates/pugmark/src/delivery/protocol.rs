@@ -11,7 +11,16 @@
 //! * nothing is created again before a read by our own reference, asked in two different shapes, shows that it is absent
 //!   **and** the settle window of every unknown write has passed;
 //! * a snapshot is not trusted after an unknown write: what the CRM holds is read and the difference taken from that;
-//! * where two records exist all the same, one is kept, the other is removed only if nobody has touched it.
+//! * where two records exist all the same, one is kept, the other is removed only if nobody has touched it, otherwise
+//!   reported. Neither a crash nor a lost answer makes the machine forget a second record it has seen: as long as the
+//!   operation is marked unknown, every attempt searches again.
+//!
+//! What the machine counts on:
+//!
+//! * the unknown mark and the count of attempts stay with the work through retries, merging, dead letters and replays until
+//!   the operation is completed;
+//! * [`Situation::settled`] is judged from the **latest** unknown write of all these attempts, not from the first;
+//! * a lost lease is an unknown write; no call is started that does not fit in the lease; every commit is refused without it.
 
 /// What the record should be in the CRM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -43,7 +52,8 @@ pub struct Situation<I> {
 pub struct Sighting<I> {
     /// The CRM's id.
     pub id: I,
-    /// Whether it is exactly as it was created: nobody has edited it since.
+    /// Whether it is exactly as we created it: made by us, not by a person who copied another, and edited by nobody since.
+    /// Only such a record may be removed as a second one.
     pub untouched: bool,
 }
 
@@ -53,19 +63,26 @@ pub enum Ask<I> {
     /// Query the records that carry our reference, in the order of their ids.
     Find,
     /// Ask for their number in a second, differently shaped question: an empty page may be a swallowed error, a count
-    /// row that says 0 is not.
+    /// row that says 0 is not. Asked whenever a record that should be on the page is not.
     Count,
-    /// Read what the CRM holds of this record; the difference is taken from that from now on.
+    /// Read what the CRM holds of the linked record, which the search did not show; the difference is taken from that
+    /// from now on.
     Read(I),
     /// Create the record.
     Create,
-    /// Commit the link to a record that was found, before anything is written to it. So an unlinked record has never
-    /// been revised, and finding it proves that the unknown create has landed: no need to wait for its window.
+    /// Commit the link to this record, which the last search showed, with what it held then as the snapshot; the
+    /// difference is taken from that from now on. The record may be linked already.
+    ///
+    /// Asked before anything is written to a record that was found: so an unlinked record has never been revised, and
+    /// finding it proves that the unknown create has landed, no need to wait for its window. Also asked for a record that
+    /// was created in this attempt before a second one is removed: were the removal late and the link not there, another
+    /// attempt could find and link the very record that is about to vanish.
     Link(I),
     /// Bring the record up to date by the difference to what is known of it. With no difference the caller makes no
     /// call and reports [`Heard::Written`].
     Revise(I),
-    /// Remove a second record that nobody has touched.
+    /// Remove a second record that nobody has touched. Asked only after an unknown write: otherwise the second record is
+    /// none of ours.
     Remove(I),
     /// The attempt is over.
     Finish(Verdict<I>),
@@ -80,8 +97,8 @@ pub enum Heard<I> {
     Counted(u64),
     /// Answer to [`Ask::Read`]: the record is there.
     Read,
-    /// Answer to [`Ask::Read`], [`Ask::Revise`]: the CRM says that there is no such record, or that we may not see it;
-    /// vTiger does not tell the two apart.
+    /// Answer to [`Ask::Read`], [`Ask::Revise`], [`Ask::Remove`]: the CRM says that there is no such record, or that we may
+    /// not see it; vTiger does not tell the two apart.
     Missing,
     /// Answer to [`Ask::Create`]: confirmed, with the new id.
     Created(I),
@@ -100,7 +117,8 @@ pub enum Verdict<I> {
     InStep {
         /// The record to be linked; `None` when there is none and none is wanted.
         linked: Option<I>,
-        /// Second records under the same reference that a person must look at: they were edited, so none was removed.
+        /// Second records under the same reference that a person must look at: they were edited or are none of ours, so
+        /// they were not removed.
         also: Vec<I>,
     },
     /// A write may have happened. Release as unknown: the next attempt reads before it writes.
@@ -110,7 +128,8 @@ pub enum Verdict<I> {
     },
     /// Absence is not to be believed before the settle window has passed. Release without burning a retry.
     WaitForSettle,
-    /// Two questions contradict each other (an empty page, but a count above zero). Release and ask again.
+    /// Two questions contradict each other (an empty page, but a count above zero). Release and ask again. An unknown mark
+    /// stays as it was.
     Contradiction,
     /// The linked record is gone, or out of our sight.
     LinkedRecordMissing(I),
@@ -121,21 +140,21 @@ enum State<I> {
     Start,
     /// Searching by reference before anything is written.
     Finding,
-    /// The page was empty; asking a second time in another shape.
+    /// The record linked, or any record at all, was not on the page; asking a second time in another shape.
     ConfirmingAbsence,
-    /// The link is there but the snapshot is not to be trusted.
+    /// The link is there, but the search does not lead to its record.
     ReadingLinked(I),
     Creating,
     /// Committing the link to the record found.
     Linking(I),
-    /// A create was repeated after an unknown one: does the first exist after all?
+    /// A create may have been repeated: does another record exist after all?
     CheckingForTwins(I),
-    RemovingTwin {
-        keep: I,
-        rest: Vec<Sighting<I>>,
-        also: Vec<I>,
-    },
+    /// The page did not even show the record just created; asking a second time in another shape.
+    ConfirmingTwins(I),
     Revising(I),
+    /// Committing the link to the record created, before another one is removed.
+    LinkingCreated(I),
+    RemovingTwin(I),
     Over,
 }
 
@@ -144,8 +163,10 @@ enum State<I> {
 pub struct Attempt<I> {
     situation: Situation<I>,
     state: State<I>,
-    /// Extra records seen while searching, still to be dealt with once the record kept is in step.
+    /// Records seen beside the one kept, still to be dealt with once that one is in step.
     twins: Vec<Sighting<I>>,
+    /// Records beside the one kept that are left to a person.
+    also: Vec<I>,
 }
 
 impl<I: Clone + PartialEq> Attempt<I> {
@@ -155,6 +176,7 @@ impl<I: Clone + PartialEq> Attempt<I> {
             situation,
             state: State::Start,
             twins: Vec::new(),
+            also: Vec::new(),
         };
         let ask = attempt.first();
         (attempt, ask)
@@ -162,24 +184,13 @@ impl<I: Clone + PartialEq> Attempt<I> {
 
     fn first(&mut self) -> Ask<I> {
         match (self.situation.linked.clone(), self.situation.unknown) {
-            // A late revise must not land on top of a newer one, and the snapshot may be wrong: wait, then read.
+            // A late revise must not land on top of a newer one, and the snapshot may be wrong: wait, then look.
             (Some(_), true) if !self.situation.settled => self.finish(Verdict::WaitForSettle),
-            (Some(id), true) => {
-                self.state = State::ReadingLinked(id.clone());
-                Ask::Read(id)
-            }
+            // By reference, not by id: an earlier attempt may have seen a second record and ended before it was dealt with.
+            (Some(_), true) => self.find(),
             (Some(id), false) => self.revise(id),
-            (None, _) if self.situation.earlier_attempts => {
-                self.state = State::Finding;
-                Ask::Find
-            }
-            (None, _) => match self.situation.desired {
-                Desired::Withdrawn => self.finish(Verdict::InStep {
-                    linked: None,
-                    also: Vec::new(),
-                }),
-                Desired::Present => self.create(),
-            },
+            (None, _) if self.situation.earlier_attempts => self.find(),
+            (None, _) => self.bring_about_absent(),
         }
     }
 
@@ -188,8 +199,8 @@ impl<I: Clone + PartialEq> Attempt<I> {
     pub fn hear(&mut self, heard: Heard<I>) -> Ask<I> {
         let state = std::mem::replace(&mut self.state, State::Over);
         match (state, heard) {
-            (State::Finding, Heard::Found(sightings)) => self.on_found(sightings),
-            (State::ConfirmingAbsence, Heard::Counted(0)) => self.on_absent(),
+            (State::Finding, Heard::Found(page)) => self.on_found(page),
+            (State::ConfirmingAbsence, Heard::Counted(number)) => self.on_counted(number),
             (State::ReadingLinked(id), Heard::Read) | (State::Linking(id), Heard::Linked) => {
                 self.revise(id)
             }
@@ -200,22 +211,20 @@ impl<I: Clone + PartialEq> Attempt<I> {
                 self.state = State::CheckingForTwins(id);
                 Ask::Find
             }
-            (State::Creating, Heard::Created(id)) => self.finish(Verdict::InStep {
-                linked: Some(id),
-                also: Vec::new(),
-            }),
-            (State::CheckingForTwins(created), Heard::Found(sightings)) => {
-                self.on_twin_check(created, sightings)
+            (State::Creating, Heard::Created(id)) => self.in_step(id),
+            (State::CheckingForTwins(created), Heard::Found(page)) => {
+                self.on_twin_check(created, page)
             }
-            (State::Revising(id), Heard::Written) => self.after_in_step(id),
-            (State::RemovingTwin { keep, rest, also }, Heard::Written | Heard::Missing) => {
-                self.remove_next(keep, rest, also)
+            (State::ConfirmingTwins(created), Heard::Counted(number)) => {
+                self.on_twins_counted(created, number)
             }
-            // The twin is untouched and equal; whether it is gone already is for the next check, not for a retry.
-            (State::RemovingTwin { keep, .. }, Heard::Unknown) => {
-                self.finish(Verdict::Unknown { linked: Some(keep) })
+            (State::Revising(id), Heard::Written) => self.deal_with_twins(id, false),
+            (State::LinkingCreated(keep), Heard::Linked)
+            | (State::RemovingTwin(keep), Heard::Written | Heard::Missing) => {
+                self.remove_next(keep)
             }
-            (State::Revising(id), Heard::Unknown) => {
+            // Whether the twin is gone is for the search of the next attempt to see.
+            (State::RemovingTwin(id) | State::Revising(id), Heard::Unknown) => {
                 self.finish(Verdict::Unknown { linked: Some(id) })
             }
             (State::Creating, Heard::Unknown) => self.finish(Verdict::Unknown { linked: None }),
@@ -223,24 +232,61 @@ impl<I: Clone + PartialEq> Attempt<I> {
         }
     }
 
-    fn on_found(&mut self, sightings: Vec<Sighting<I>>) -> Ask<I> {
-        // The oldest is kept: it is the one that others may have referred to.
-        let mut sightings = sightings.into_iter();
-        let Some(Sighting { id: keep, .. }) = sightings.next() else {
-            if self.situation.unknown && !self.situation.settled {
-                return self.finish(Verdict::WaitForSettle);
+    fn on_found(&mut self, page: Vec<Sighting<I>>) -> Ask<I> {
+        // A linked record stays the one. Otherwise the oldest is kept: it is the one that others may have referred to.
+        let oldest = || page.first().map(|sighting| sighting.id.clone());
+        let keep = self.situation.linked.clone().or_else(oldest);
+        let shown = self.note_twins(page, keep.as_ref());
+        match keep {
+            Some(keep) if shown => {
+                self.state = State::Linking(keep.clone());
+                Ask::Link(keep)
             }
-            self.state = State::ConfirmingAbsence;
-            return Ask::Count;
-        };
-        self.twins = sightings.collect();
-        self.state = State::Linking(keep.clone());
-        Ask::Link(keep)
+            None if self.situation.unknown && !self.situation.settled => {
+                self.finish(Verdict::WaitForSettle)
+            }
+            _ => {
+                self.state = State::ConfirmingAbsence;
+                Ask::Count
+            }
+        }
     }
 
-    fn on_absent(&mut self) -> Ask<I> {
+    /// Remembers the records beside the one kept; whether the page showed that one.
+    fn note_twins(&mut self, page: Vec<Sighting<I>>, keep: Option<&I>) -> bool {
+        let size = page.len();
+        self.twins = page
+            .into_iter()
+            .filter(|sighting| Some(&sighting.id) != keep)
+            .collect();
+        self.twins.len() < size
+    }
+
+    /// Whether the count agrees with the page.
+    fn page_is_whole(&self, number: u64) -> bool {
+        u64::try_from(self.twins.len()) == Ok(number)
+    }
+
+    fn on_counted(&mut self, number: u64) -> Ask<I> {
+        if !self.page_is_whole(number) {
+            return self.finish(Verdict::Contradiction);
+        }
+        match self.situation.linked.clone() {
+            Some(id) => {
+                self.state = State::ReadingLinked(id.clone());
+                Ask::Read(id)
+            }
+            None => self.bring_about_absent(),
+        }
+    }
+
+    /// There is no record yet.
+    fn bring_about_absent(&mut self) -> Ask<I> {
         match self.situation.desired {
-            Desired::Present => self.create(),
+            Desired::Present => {
+                self.state = State::Creating;
+                Ask::Create
+            }
             Desired::Withdrawn => self.finish(Verdict::InStep {
                 linked: None,
                 also: Vec::new(),
@@ -248,39 +294,64 @@ impl<I: Clone + PartialEq> Attempt<I> {
         }
     }
 
-    fn on_twin_check(&mut self, created: I, sightings: Vec<Sighting<I>>) -> Ask<I> {
-        // The record just created is the one whose content is certain. An index that lags or a swallowed error may
-        // leave it out of the page; that takes nothing away from the confirmed create.
-        let twins = sightings
-            .into_iter()
-            .filter(|sighting| sighting.id != created)
-            .collect();
-        self.remove_next(created, twins, Vec::new())
-    }
-
-    fn after_in_step(&mut self, id: I) -> Ask<I> {
-        let twins = std::mem::take(&mut self.twins);
-        self.remove_next(id, twins, Vec::new())
-    }
-
-    fn remove_next(&mut self, keep: I, mut rest: Vec<Sighting<I>>, mut also: Vec<I>) -> Ask<I> {
-        while let Some(twin) = rest.pop() {
-            if twin.untouched {
-                let remove = twin.id;
-                self.state = State::RemovingTwin { keep, rest, also };
-                return Ask::Remove(remove);
-            }
-            also.push(twin.id);
+    fn on_twin_check(&mut self, created: I, page: Vec<Sighting<I>>) -> Ask<I> {
+        // The record just created is the one whose content is certain. A page without it may hide others as well.
+        if self.note_twins(page, Some(&created)) {
+            return self.deal_with_twins(created, true);
         }
+        self.state = State::ConfirmingTwins(created);
+        Ask::Count
+    }
+
+    fn on_twins_counted(&mut self, created: I, number: u64) -> Ask<I> {
+        if !self.page_is_whole(number) {
+            return self.finish(Verdict::Contradiction);
+        }
+        // Both questions agree that the reference does not lead to the record just created. That takes nothing away from
+        // the confirmed create, but it is no ground to remove anything.
+        self.also = std::mem::take(&mut self.twins)
+            .into_iter()
+            .map(|twin| twin.id)
+            .collect();
+        self.in_step(created)
+    }
+
+    /// The record kept is in step. `link_first`: its link is not committed yet.
+    fn deal_with_twins(&mut self, keep: I, link_first: bool) -> Ask<I> {
+        let ours = self.situation.unknown;
+        let twins = std::mem::take(&mut self.twins);
+        let (removable, rest): (Vec<_>, Vec<_>) =
+            twins.into_iter().partition(|twin| ours && twin.untouched);
+        self.twins = removable;
+        self.also = rest.into_iter().map(|twin| twin.id).collect();
+        if link_first && !self.twins.is_empty() {
+            self.state = State::LinkingCreated(keep.clone());
+            return Ask::Link(keep);
+        }
+        self.remove_next(keep)
+    }
+
+    fn remove_next(&mut self, keep: I) -> Ask<I> {
+        match self.twins.pop() {
+            Some(twin) => {
+                self.state = State::RemovingTwin(keep);
+                Ask::Remove(twin.id)
+            }
+            None => self.in_step(keep),
+        }
+    }
+
+    fn in_step(&mut self, id: I) -> Ask<I> {
+        let also = std::mem::take(&mut self.also);
         self.finish(Verdict::InStep {
-            linked: Some(keep),
+            linked: Some(id),
             also,
         })
     }
 
-    fn create(&mut self) -> Ask<I> {
-        self.state = State::Creating;
-        Ask::Create
+    fn find(&mut self) -> Ask<I> {
+        self.state = State::Finding;
+        Ask::Find
     }
 
     fn revise(&mut self, id: I) -> Ask<I> {

@@ -4,6 +4,7 @@ mod bench;
 mod capture;
 mod cloud;
 mod console;
+mod delivery_model;
 mod harness;
 mod late;
 mod mapping;
