@@ -331,7 +331,7 @@ pub struct OperationRecord {
     pub superseded_by: Option<OperationId>,
     #[serde(skip)]
     pub heir: Option<OperationId>,
-    /// Since when an attempt may have had an effect that nobody has confirmed.
+    /// When the latest attempt ended that may have had an effect which nobody has confirmed.
     pub unknown_at: Option<Ts>,
     /// Attempts of its own that began and were not handed back.
     pub attempts: i32,

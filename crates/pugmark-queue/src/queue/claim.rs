@@ -77,7 +77,7 @@ pub struct Claimed {
     /// Attempts that began before this one, its own and those of operations it took over. Zero means that nothing can have been
     /// sent yet.
     pub earlier_attempts: u32,
-    /// Since when an earlier attempt may have had an effect that nobody has confirmed.
+    /// When the latest of the earlier attempts ended that may have had an effect which nobody has confirmed.
     pub unknown_at: Option<Ts>,
     /// This attempt.
     pub attempt_id: Uuid,

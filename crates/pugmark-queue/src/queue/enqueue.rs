@@ -11,7 +11,8 @@ use crate::{Enqueued, NewOperation, OperationId, QueueError};
 ///
 /// A waiting row that has no history yet may only move to an earlier start, so that a stream of changes does not postpone it for
 /// ever; one that has keeps its time, so that a new change does not break its backoff. History of dead predecessors goes to the
-/// new row.
+/// new row. A record that is still to appear and changes meanwhile is still to appear: an update leaves a waiting create a
+/// create.
 const UPSERT: &str = "\
     INSERT INTO vtiger_sync_queue AS q (id, kind, entity_type, entity_id, operation, lane, lane_seq, head, status, priority, \
         retry_count, max_retries, deferrals, next_attempt_at, payload, sealed_payload, secret_expires_at, correlation_id, \
@@ -22,12 +23,14 @@ const UPSERT: &str = "\
         'PENDING', $8, 0, $9, 0, $10, $11, $12, $13, $14, $15, $16, 0, \
         COALESCE((SELECT sum(attempts + inherited_attempts) FROM vtiger_sync_queue WHERE lane = $6 AND coalesce_key = $15 \
             AND dead_at IS NOT NULL AND heir IS NULL AND coalesce_key IS NOT NULL), 0), \
-        (SELECT min(unknown_at) FROM vtiger_sync_queue WHERE lane = $6 AND coalesce_key = $15 \
+        (SELECT max(unknown_at) FROM vtiger_sync_queue WHERE lane = $6 AND coalesce_key = $15 \
             AND dead_at IS NOT NULL AND heir IS NULL AND coalesce_key IS NOT NULL), \
         $17, $18, $18, $18) \
     ON CONFLICT (lane, coalesce_key) WHERE waiting = 1 AND coalesce_key IS NOT NULL DO UPDATE SET \
-        kind = excluded.kind, entity_type = excluded.entity_type, entity_id = excluded.entity_id, \
-        operation = excluded.operation, payload = excluded.payload, max_retries = excluded.max_retries, \
+        kind = CASE WHEN q.operation = 'CREATE' AND excluded.operation = 'UPDATE' THEN q.kind ELSE excluded.kind END, \
+        entity_type = excluded.entity_type, entity_id = excluded.entity_id, \
+        operation = CASE WHEN q.operation = 'CREATE' AND excluded.operation = 'UPDATE' THEN q.operation \
+            ELSE excluded.operation END, payload = excluded.payload, max_retries = excluded.max_retries, \
         priority = CASE WHEN excluded.priority < q.priority THEN excluded.priority ELSE q.priority END, \
         next_attempt_at = CASE WHEN q.attempts + q.inherited_attempts = 0 AND q.error_code IS NULL AND q.blocked_by IS NULL \
             AND excluded.next_attempt_at < q.next_attempt_at THEN excluded.next_attempt_at ELSE q.next_attempt_at END, \

@@ -192,7 +192,7 @@ async fn take_over(
             .bind(legacy.message.as_deref().map(storable))
             .bind(legacy.blocked_by)
             .bind(inherited)
-            .bind(earliest(old.unknown_at, heir.unknown_at))
+            .bind(old.unknown_at.max(heir.unknown_at))
             .bind(old.first_queued_at.min(heir.first_queued_at))
             .bind(old.priority.min(heir.priority).rank())
             .bind(now)

@@ -186,7 +186,8 @@ pub(super) fn judge(
                 .unwrap_or(NotBefore::After(policy.settle))
                 .earliest(now);
             let unknown = Verdict {
-                unknown_at: row.unknown_at.or(Some(now)),
+                // The latest one: until its time to settle is over, what it did may still come to light.
+                unknown_at: Some(now),
                 ..with(code, message)
             };
             trouble.uncounted(unknown, Some(settled), codes::GAVE_UP_UNKNOWN)

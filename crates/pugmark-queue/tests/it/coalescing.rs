@@ -33,6 +33,23 @@ async fn two_changes_that_wait_become_one_with_the_newer_payload(t: Harness) {
     );
 }
 
+async fn an_update_leaves_a_waiting_create_a_create(t: Harness) {
+    let create = NewOperation {
+        kind: "customer.create".to_owned(),
+        operation: Operation::Create,
+        ..state("1", json!(1))
+    };
+    t.enqueue(create).await;
+    t.enqueue(state("1", json!(2))).await;
+
+    let claimed = t.claim_one().await;
+    assert_eq!(
+        (claimed.kind.as_str(), claimed.operation),
+        ("customer.create", Operation::Create)
+    );
+    assert_eq!(claimed.payload, json!(2));
+}
+
 async fn a_lower_priority_does_not_slow_down_what_waits(t: Harness) {
     t.enqueue(NewOperation {
         priority: Priority::Urgent,
@@ -360,6 +377,7 @@ async fn operations_that_cannot_be_stored_are_refused(t: Harness) {
 conformance!(
     a_change_does_not_hurry_what_was_put_off,
     two_changes_that_wait_become_one_with_the_newer_payload,
+    an_update_leaves_a_waiting_create_a_create,
     a_lower_priority_does_not_slow_down_what_waits,
     what_runs_is_never_merged_into,
     a_stream_of_changes_does_not_postpone_for_ever,

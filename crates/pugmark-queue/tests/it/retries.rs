@@ -142,15 +142,18 @@ async fn retry_after_is_obeyed(t: Harness) {
     assert_eq!(t.get(running.id).await.retry_count, 0);
 }
 
-async fn the_unknown_mark_keeps_its_first_time_until_the_operation_is_done(t: Harness) {
+async fn the_unknown_mark_moves_to_the_latest_unclear_attempt_and_goes_when_the_operation_is_done(t: Harness) {
     t.enqueue(event("1")).await;
     let first = t.claim_one().await;
     t.release(&first.lease, unknown()).await.unwrap();
-    let since = t.now();
+    let mut since = t.now();
     for why in [counted(), unknown(), unavailable()] {
         t.clock.advance(policy().settle + policy().max_backoff);
         let again = t.claim_one().await;
         assert_eq!(again.unknown_at, Some(since));
+        if matches!(why, Release::Unknown { .. }) {
+            since = t.now();
+        }
         t.release(&again.lease, why).await.unwrap();
     }
     t.clock.advance(policy().settle + policy().max_backoff);
@@ -278,7 +281,7 @@ conformance!(
     outcomes_that_do_not_count_burn_no_retries_but_have_an_age_limit,
     the_age_limit_counts_from_the_first_trouble_not_from_the_queueing,
     retry_after_is_obeyed,
-    the_unknown_mark_keeps_its_first_time_until_the_operation_is_done,
+    the_unknown_mark_moves_to_the_latest_unclear_attempt_and_goes_when_the_operation_is_done,
     an_unknown_outcome_is_left_to_settle_for_as_long_as_the_handler_says,
     what_is_blocked_waits_without_burning_retries_and_says_by_what,
     an_operation_handed_back_is_as_if_it_had_not_been_claimed,

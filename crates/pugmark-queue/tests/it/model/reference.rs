@@ -114,7 +114,7 @@ impl Model {
                 && matches!(row.state, State::Dead | State::Discarded)
         }) {
             inherited += dead.attempts + dead.inherited;
-            unknown = unknown.into_iter().chain(dead.unknown).min();
+            unknown = unknown.max(dead.unknown);
         }
         if inherited > 0 {
             for dead in self.rows.iter_mut().filter(|row| {
@@ -239,7 +239,7 @@ impl Model {
             }
             End::Unavailable | End::Unknown => {
                 if matches!(how, End::Unknown) {
-                    row.unknown = row.unknown.or(Some(now));
+                    row.unknown = Some(now);
                 }
                 let since = row.troubled.unwrap_or(now);
                 if (now - since) * LEAP >= policy().max_age.as_secs() {
@@ -298,7 +298,7 @@ impl Model {
         let old = self.rows[from].clone();
         let to = &mut self.rows[heir];
         to.inherited += old.attempts + old.inherited;
-        to.unknown = to.unknown.into_iter().chain(old.unknown).min();
+        to.unknown = to.unknown.max(old.unknown);
         self.rows[from].heir = Some(heir);
     }
 
