@@ -49,6 +49,15 @@ impl Envelope {
         if text.first() != Some(&b'{') {
             return Reading::Other;
         }
+        match Self::parse(text) {
+            Reading::Other if text.iter().any(u8::is_ascii_control) => {
+                Self::parse(&with_escaped_controls(text))
+            }
+            reading => reading,
+        }
+    }
+
+    fn parse(text: &[u8]) -> Reading {
         let mut values = serde_json::Deserializer::from_slice(text).into_iter::<Json>();
         let mut object = match values.next() {
             Some(Ok(Json::Object(object))) => object,
@@ -80,6 +89,28 @@ impl Envelope {
             message,
         }
     }
+}
+
+/// JSON with the control characters inside its strings escaped.
+///
+/// vTiger 8.3 and 8.4 write values by an encoder of their own, which leaves most control characters as they are. One
+/// vertical tab that somebody pasted into a contact must not make every page with that contact unreadable.
+fn with_escaped_controls(text: &[u8]) -> Vec<u8> {
+    let mut escaped = Vec::with_capacity(text.len() + 16);
+    let (mut in_string, mut after_backslash) = (false, false);
+    for &byte in text {
+        if in_string && byte < 0x20 {
+            escaped.extend_from_slice(format!("\\u{byte:04x}").as_bytes());
+        } else {
+            escaped.push(byte);
+        }
+        match byte {
+            b'"' if !after_backslash => in_string = !in_string,
+            _ => {}
+        }
+        after_backslash = in_string && byte == b'\\' && !after_backslash;
+    }
+    escaped
 }
 
 /// What a text turned out to begin with.

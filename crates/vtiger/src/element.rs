@@ -236,3 +236,29 @@ impl<V: Into<Value>> From<Option<V>> for Value {
         value.map_or(Self::Null, Into::into)
     }
 }
+
+/// An object as the text of an `element` parameter, written so that every release reads it alike.
+///
+/// vTiger 8.3 and 8.4 read JSON by a parser of their own, which takes `\uXXXX` for a character before it looks at
+/// backslashes: a backslash in front of `u0041` in a value would become an illegal escape. An escaped `u` keeps the two
+/// apart and means the same to every other parser.
+pub(crate) fn element_text(object: Map<String, Json>) -> String {
+    let plain = Json::Object(object).to_string();
+    if !plain.contains("\\\\u") {
+        return plain;
+    }
+    let mut text = String::with_capacity(plain.len() + 16);
+    let mut characters = plain.chars().peekable();
+    while let Some(character) = characters.next() {
+        text.push(character);
+        if character != '\\' {
+            continue;
+        }
+        let escaped = characters.next();
+        text.extend(escaped);
+        if escaped == Some('\\') && characters.next_if_eq(&'u').is_some() {
+            text.push_str("\\u0075");
+        }
+    }
+    text
+}

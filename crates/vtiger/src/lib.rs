@@ -32,6 +32,7 @@ mod answer;
 mod classify;
 mod client;
 mod config;
+mod counting;
 mod element;
 mod error;
 mod gate;

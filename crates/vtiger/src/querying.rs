@@ -1,14 +1,13 @@
-//! Asking for records: queries, counts and pages.
+//! Asking for records: queries and pages.
 
 use futures::stream::{self, Stream};
-use serde_json::Value as Json;
 
 use crate::classify::unexpected_result;
 use crate::client::Client;
 use crate::error::CallError;
 use crate::module::Module;
 use crate::operation::Operation;
-use crate::record::{Record, scalar_text};
+use crate::record::Record;
 use crate::records::records;
 use crate::vtql::{KeysetQuery, Order, PageStart, Query};
 
@@ -39,26 +38,6 @@ impl Client {
         let operation = Operation::read("query").param("query", query.to_vtql()?);
         let result = self.call_operation(&operation).await?;
         records(&operation, &result)
-    }
-
-    /// How many records a query's restriction finds, whatever its fields, order and limit.
-    ///
-    /// # Errors
-    /// [`CallError::Unreadable`] when the answer holds no count: that is a database error the server swallowed, not 0.
-    pub async fn count(&self, query: &Query) -> Result<u64, CallError> {
-        let module = self.describe(query.module()).await?;
-        self.count_with(&module, query).await
-    }
-
-    /// As [`Client::count`], checked against a description the caller holds.
-    ///
-    /// # Errors
-    /// As [`Client::count`].
-    pub async fn count_with(&self, module: &Module, query: &Query) -> Result<u64, CallError> {
-        query.check(module)?;
-        let operation = Operation::read("query").param("query", query.to_count_vtql()?);
-        let result = self.call_operation(&operation).await?;
-        counted(&result).ok_or_else(|| unexpected_result(&operation, "the answer holds no count"))
     }
 
     /// All records of a keyset query, page after page.
@@ -177,10 +156,4 @@ impl PageReader {
             format!("{}: {message}", self.query.module()),
         )
     }
-}
-
-fn counted(result: &Json) -> Option<u64> {
-    scalar_text(result.as_array()?.first()?.get("count")?)
-        .parse()
-        .ok()
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::classify::unexpected_result;
 use crate::client::Client;
-use crate::element::Element;
+use crate::element::{Element, element_text};
 use crate::error::CallError;
 use crate::id::RecordId;
 use crate::operation::Operation;
@@ -18,7 +18,7 @@ impl Client {
     pub async fn create(&self, module: &str, element: &Element) -> Result<Record, CallError> {
         let operation = Operation::write("create")
             .param("elementType", module)
-            .param("element", Json::Object(element.to_json()).to_string());
+            .param("element", element_text(element.to_json()));
         let result = self.call_operation(&operation).await?;
         record(&operation, &result)
     }
@@ -64,7 +64,7 @@ impl Client {
                 .into_iter()
                 .filter(|(field, _)| field != "id"),
         );
-        let operation = Operation::write(name).param("element", Json::Object(fields).to_string());
+        let operation = Operation::write(name).param("element", element_text(fields));
         let result = self.call_operation(&operation).await?;
         same_record(&operation, &result, id)
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::classify::unexpected_result;
 use crate::client::Client;
-use crate::element::Element;
+use crate::element::{Element, element_text};
 use crate::error::CallError;
 use crate::id::RecordId;
 use crate::module::ListTypes;
@@ -142,8 +142,8 @@ impl Client {
         &self,
         conversion: &LeadConversion,
     ) -> Result<BTreeMap<String, RecordId>, CallError> {
-        let operation = Operation::write("convertlead")
-            .param("element", Json::Object(conversion.to_json()).to_string());
+        let operation =
+            Operation::write("convertlead").param("element", element_text(conversion.to_json()));
         match self.call_operation(&operation).await? {
             Json::Null => Ok(BTreeMap::new()),
             Json::Object(created) => created

@@ -59,6 +59,18 @@ impl Query {
         self
     }
 
+    /// Also finds the records of another restriction. Without one so far, everything is found already.
+    #[must_use]
+    pub(crate) fn or_filter(mut self, filter: impl Into<Filter>) -> Self {
+        self.filter = self.filter.or(filter);
+        self
+    }
+
+    /// A query for all fields of the records that this one's restriction finds.
+    pub(crate) fn restriction_only(&self) -> Self {
+        Self::select(self.module.clone()).filter(self.filter.clone())
+    }
+
     /// Sorts by these fields, ascending. The order of equal rows is unstable unless `id` is the last.
     #[must_use]
     pub fn order_by<N: Into<String>>(mut self, fields: impl IntoIterator<Item = N>) -> Self {
