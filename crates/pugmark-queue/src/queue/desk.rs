@@ -130,7 +130,8 @@ impl Queue {
         Ok(worker)
     }
 
-    /// A dead letter goes to the end of its lane: the order it once had is gone.
+    /// A dead letter goes to the end of its lane: the order it once had is gone. Others of its lane and key may have died
+    /// after it; what their attempts may have done concerns the one that runs again.
     async fn replay(
         &self,
         conn: &mut Conn,
@@ -142,8 +143,31 @@ impl Queue {
             return Ok(newer.id);
         }
         let (lane_seq, _) = self.next_in_lane(conn, &row.lane).await?;
+        let sql = "SELECT CAST(COALESCE(sum(attempts + inherited_attempts), 0) AS BIGINT), max(unknown_at) \
+                   FROM vtiger_sync_queue WHERE lane = $2 AND coalesce_key = $3 AND id <> $1 \
+                   AND dead_at IS NOT NULL AND heir IS NULL AND coalesce_key IS NOT NULL";
+        let (attempts, unknown_at): (i64, Option<Ts>) = on!(conn, |c| sqlx::query_as(sql)
+            .bind(row.id)
+            .bind(&row.lane)
+            .bind(&row.coalesce_key)
+            .fetch_one(c)
+            .await)?;
+        let inherited = row
+            .inherited_attempts
+            .saturating_add(i32::try_from(attempts).unwrap_or(i32::MAX));
+        let sql = "UPDATE vtiger_sync_queue SET heir = $1, updated_at = $4 WHERE lane = $2 AND coalesce_key = $3 AND id <> $1 \
+                   AND dead_at IS NOT NULL AND heir IS NULL AND coalesce_key IS NOT NULL";
+        on!(conn, |c| sqlx::query(sql)
+            .bind(row.id)
+            .bind(&row.lane)
+            .bind(&row.coalesce_key)
+            .bind(now)
+            .execute(c)
+            .await
+            .map(drop))?;
         let sql = "UPDATE vtiger_sync_queue SET status = 'PENDING', dead_at = NULL, heir = NULL, retry_count = 0, deferrals = 0, \
-                   troubled_since = NULL, next_attempt_at = $2, lane_seq = $3, updated_at = $2, \
+                   troubled_since = NULL, next_attempt_at = $2, lane_seq = $3, updated_at = $2, inherited_attempts = $5, \
+                   unknown_at = $6, \
                    head = CASE WHEN EXISTS (SELECT 1 FROM vtiger_sync_queue WHERE lane = $4 AND unfinished = 1) \
                    THEN 0 ELSE 1 END WHERE id = $1";
         on!(conn, |c| sqlx::query(sql)
@@ -151,6 +175,8 @@ impl Queue {
             .bind(now)
             .bind(lane_seq)
             .bind(&row.lane)
+            .bind(inherited)
+            .bind(row.unknown_at.max(unknown_at))
             .execute(c)
             .await
             .map(drop))?;

@@ -69,6 +69,25 @@ async fn a_dead_letter_that_died_before_the_newer_one_hands_it_its_history_once(
     assert_eq!(t.claim_one().await.earlier_attempts, 1);
 }
 
+async fn a_replayed_dead_letter_takes_over_what_died_after_it(t: Harness) {
+    t.enqueue(state("1", json!(1))).await;
+    let first = t.claim_one().await;
+    t.kill(&first).await;
+    t.enqueue(state("1", json!(2))).await;
+    let second = t.claim_one().await;
+    t.release(&second.lease, unknown()).await.unwrap();
+    t.queue.discard(second.id, "ann", "not wanted").await.unwrap();
+
+    t.queue.retry(first.id, "ann", "again").await.unwrap();
+
+    let again = t.claim_one().await;
+    assert_eq!(again.id, first.id);
+    assert!(
+        again.unknown_at.is_some(),
+        "what the second one may have done is not forgotten"
+    );
+}
+
 async fn retrying_what_failed_skips_its_backoff(t: Harness) {
     t.enqueue(event("1")).await;
     let running = t.claim_one().await;
@@ -358,6 +377,7 @@ conformance!(
     a_replayed_dead_letter_runs_again_behind_what_waits,
     a_replayed_dead_letter_merges_into_a_newer_one,
     a_dead_letter_that_died_before_the_newer_one_hands_it_its_history_once,
+    a_replayed_dead_letter_takes_over_what_died_after_it,
     retrying_what_failed_skips_its_backoff,
     what_runs_or_is_finished_cannot_be_retried_or_discarded,
     a_discarded_head_lets_its_lane_go_on,

@@ -345,7 +345,24 @@ impl Model {
             return heir;
         }
         let place = self.next_place();
+        let (lane, keyed) = (self.rows[index].lane, self.rows[index].keyed);
+        let (mut inherited, mut unknown) = (0, None);
+        for (other, dead) in self.rows.iter_mut().enumerate() {
+            if keyed
+                && dead.keyed
+                && dead.lane == lane
+                && other != index
+                && dead.heir.is_none()
+                && matches!(dead.state, State::Dead | State::Discarded)
+            {
+                inherited += dead.attempts + dead.inherited;
+                unknown = unknown.max(dead.unknown);
+                dead.heir = Some(index);
+            }
+        }
         let row = &mut self.rows[index];
+        row.inherited += inherited;
+        row.unknown = row.unknown.max(unknown);
         (row.state, row.place, row.due, row.heir) =
             (State::Waiting { failed: false }, place, true, None);
         (row.retry_count, row.deferrals, row.troubled) = (0, 0, None);
