@@ -67,6 +67,16 @@ impl ContactFields {
         self.targets.get(column)
     }
 
+    /// Those of these fields that this installation has.
+    pub fn known<'a>(
+        &'a self,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> impl Iterator<Item = &'a str> {
+        names
+            .into_iter()
+            .filter(|name| self.module.field(name).is_some())
+    }
+
     /// API names of all mapped fields.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.targets.values().map(|target| target.field.as_str())

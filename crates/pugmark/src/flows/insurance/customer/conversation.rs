@@ -23,6 +23,11 @@ use crate::store::links;
 /// Most records looked at under one reference. More than two would already be somebody's script.
 const MOST_TWINS: u32 = 20;
 
+/// Fields that show who made a record and whether it was edited.
+const TRACES: [&str; 3] = ["createdtime", "modifiedtime", "source"];
+/// What vTiger notes as the source of records that an API client creates.
+const MADE_BY_WEB_SERVICE: &str = "WEBSERVICE";
+
 /// How a conversation ended.
 pub(super) enum Ended {
     /// The protocol came to a verdict.
@@ -170,7 +175,7 @@ impl<'a> Conversation<'a> {
         let fields = self.fields().await?;
         let query = self
             .by_reference(&fields)?
-            .fields(fields.names().chain(["createdtime", "modifiedtime"]))
+            .fields(fields.names().chain(fields.known(TRACES)))
             .order_by(["id"])
             .limit(MOST_TWINS);
         let records = self.client.query_with(&fields.module, &query).await?;
@@ -178,8 +183,7 @@ impl<'a> Conversation<'a> {
             .iter()
             .map(|record| Sighting {
                 id: record.id.clone(),
-                untouched: record.get("createdtime").is_some()
-                    && record.get("createdtime") == record.get("modifiedtime"),
+                untouched: is_untouched(record),
             })
             .collect();
         self.seen.extend(
@@ -473,6 +477,13 @@ impl From<CallError> for Stop {
     fn from(error: CallError) -> Self {
         Stop::End(Ended::Call(error))
     }
+}
+
+/// Made through the web service and not edited since. A copy that a person makes in vTiger's pages carries our reference,
+/// too, but not this source. A record that does not show all three is taken for edited: it is reported, never removed.
+fn is_untouched(record: &Record) -> bool {
+    let [created, modified, source] = TRACES.map(|field| record.get(field));
+    created.is_some() && created == modified && source == Some(MADE_BY_WEB_SERVICE)
 }
 
 fn refused_as(error: &CallError, reason: RefusalReason) -> bool {

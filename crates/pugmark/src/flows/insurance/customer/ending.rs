@@ -107,7 +107,7 @@ fn on_verdict(
         }
         Verdict::Contradiction => Trouble::later(
             Code::Contradiction,
-            "vTiger counts records under this reference but shows none; asked again in a moment".to_owned(),
+            "vTiger counts other records under this reference than it shows; asked again in a moment".to_owned(),
         )
         .into_handled(&task.id, calls),
         Verdict::LinkedRecordMissing(id) => Trouble::refused(
