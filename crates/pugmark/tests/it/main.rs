@@ -1,12 +1,24 @@
 //! Pugmark as a whole: what a written row leads to in the CRM, judged by the CRM's own journal.
 
+mod api;
+mod bad_input;
 mod bench;
 mod capture;
+mod cli;
 mod cloud;
+mod configuration;
 mod console;
 mod delivery_model;
+mod demo;
+mod doctor;
+mod faults;
 mod harness;
+mod http;
 mod late;
 mod mapping;
+mod migrations;
 mod plan;
+mod program;
+mod query_plans;
 mod road;
+mod twins;
