@@ -331,5 +331,9 @@ where
             .push_bind(pattern.clone())
             .push(" ESCAPE '\\'");
     }
-    query.push(")");
+    // Requests whose change was merged into a waiting operation lead to it, too.
+    query
+        .push(" OR id IN (SELECT operation_id FROM vtiger_sync_correlations WHERE lower(correlation_id) LIKE ")
+        .push_bind(pattern)
+        .push(" ESCAPE '\\'))");
 }

@@ -91,7 +91,10 @@ impl CliError {
     fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             CliError::Start(
-                StartError::Config(_) | StartError::Crm(_) | StartError::Listen { .. },
+                StartError::Config(_)
+                | StartError::Crm(_)
+                | StartError::Listen { .. }
+                | StartError::Store(DbError::UnsupportedUrl { .. }),
             ) => 2,
             CliError::Start(_) => 3,
             CliError::Other(_) => 1,

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
 use super::ConfigProblem;
-use super::sources::name_of;
+use super::sources::{ENVIRONMENT, name_of};
 
 /// The one table whose keys an operator makes up.
 const FREE_TABLE: &str = "vtiger.contact_defaults";
@@ -26,10 +26,11 @@ const SECRETS: [(&str, &str); 4] = [
 pub(super) fn typed<T: DeserializeOwned>(
     given: &Value,
     defaults: &Value,
+    file: &str,
     problems: &mut Vec<ConfigProblem>,
 ) -> Result<T, serde_json::Error> {
-    let fallback = merged(defaults, None, "", &mut Vec::new());
-    let mut values = merged(defaults, Some(given), "", problems);
+    let fallback = merged(defaults, None, "", file, &mut Vec::new());
+    let mut values = merged(defaults, Some(given), "", file, problems);
     loop {
         match serde_path_to_error::deserialize(&values) {
             Ok(read) => return Ok(read),
@@ -53,6 +54,7 @@ fn merged(
     defaults: &Value,
     given: Option<&Value>,
     path: &str,
+    file: &str,
     problems: &mut Vec<ConfigProblem>,
 ) -> Json {
     let ValueKind::Table(known) = &defaults.kind else {
@@ -79,7 +81,7 @@ fn merged(
         let given = table.and_then(|table| table.get(key));
         all.insert(
             key.clone(),
-            merged(default, given, &below(path, key), problems),
+            merged(default, given, &below(path, key), file, problems),
         );
     }
     for (key, value) in table.into_iter().flatten() {
@@ -93,7 +95,7 @@ fn merged(
         } else if !known.contains_key(key) {
             problems.push(unknown(
                 &below(path, key),
-                value,
+                &source(value, file),
                 known.keys().map(String::as_str),
             ));
         }
@@ -168,26 +170,33 @@ fn quoted(value: &Value) -> String {
     }
 }
 
-fn unknown<'a>(
-    path: &str,
-    value: &Value,
-    known: impl Iterator<Item = &'a str>,
-) -> ConfigProblem {
-    let source = match value.origin() {
-        Some(origin) if origin == super::sources::ENVIRONMENT => "the environment sets it",
-        Some(origin) => &format!("{origin} sets it"),
-        None => "it is set",
-    };
+/// Who sets a value. A section has no origin of its own, but what stands in it has.
+fn source(value: &Value, file: &str) -> String {
+    let mut innermost = value;
+    while let (None, ValueKind::Table(table)) = (innermost.origin(), &innermost.kind) {
+        match table.values().next() {
+            Some(inner) => innermost = inner,
+            None => break,
+        }
+    }
+    match innermost.origin() {
+        Some(ENVIRONMENT) => ENVIRONMENT.to_owned(),
+        // The library names the file by a way of its own.
+        _ => file.to_owned(),
+    }
+}
+
+fn unknown<'a>(path: &str, source: &str, known: impl Iterator<Item = &'a str>) -> ConfigProblem {
     // The value is not repeated: who writes a key that does not exist may have written a secret.
     if let Some((_, name)) = SECRETS.iter().find(|(key, _)| *key == path) {
         let fix = format!("Secrets never stand in a file of settings: set {name} or {name}_FILE");
-        return ConfigProblem::new(path, format!("is no setting, but {source}"), fix);
+        return ConfigProblem::new(path, format!("is no setting, but {source} sets it"), fix);
     }
     let mut near: Vec<&str> = known.collect();
     near.sort_unstable();
     ConfigProblem::new(
         path,
-        format!("is no setting, but {source}"),
+        format!("is no setting, but {source} sets it"),
         format!("In this place there are: {}", near.join(", ")),
     )
 }

@@ -184,10 +184,21 @@ pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Settings, 
         .add_source(config::File::from_str(DEFAULTS, config::FileFormat::Toml))
         .build()
         .map_err(|error| unreadable("configuration", &error))?;
-    let given = layers(file, environment)?;
+    let path = file.unwrap_or(Path::new("pugmark.toml"));
+    let given = layers(path, file.is_some(), environment)?;
     let mut problems = environment.unreadable();
-    let file: File = reading::typed(&given.cache, &defaults.cache, &mut problems).map_err(|error| {
-        let problem = ConfigProblem::new("configuration", error.to_string(), "This is a defect: please report it");
+    let file: File = reading::typed(
+        &given.cache,
+        &defaults.cache,
+        &path.display().to_string(),
+        &mut problems,
+    )
+    .map_err(|error| {
+        let problem = ConfigProblem::new(
+            "configuration",
+            error.to_string(),
+            "This is a defect: please report it",
+        );
         ConfigError(vec![problem])
     })?;
     let secrets = Secrets {
@@ -240,14 +251,14 @@ fn secret(
 
 /// Everything that was set, the later over the earlier: file, `PUGMARK__...`, the plan's names.
 fn layers(
-    file: Option<&Path>,
+    path: &Path,
+    required: bool,
     environment: &Environment,
 ) -> Result<config::Config, ConfigError> {
-    let path = file.unwrap_or(Path::new("pugmark.toml"));
     let mut builder = config::Config::builder().add_source(
         config::File::from(path)
             .format(config::FileFormat::Toml)
-            .required(file.is_some()),
+            .required(required),
     );
     let prefixed: std::collections::HashMap<String, String> = environment
         .values

@@ -1,8 +1,13 @@
 //! Request bodies: JSON whose every mistake is answered with the place where it is.
 
+use std::time::Duration;
+
 use axum::body::Bytes;
-use axum::extract::{FromRequest, OptionalFromRequest, Request};
-use axum::http::StatusCode;
+use axum::extract::{FromRequest, OptionalFromRequest, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures::StreamExt;
 use serde::de::DeserializeOwned;
 
 use super::envelope::ApiError;
@@ -41,16 +46,47 @@ where
     }
 }
 
+/// More than this is not read even to be polite.
+const PATIENT_WITH: u64 = 32 << 20;
+const PATIENT_FOR: Duration = Duration::from_secs(2);
+
+/// Refuses a body whose announced length is over the limit. What comes of it is read and thrown away for a moment: a
+/// connection that is closed while the caller still sends is reset, and the answer would be lost with it.
+pub async fn refuse_too_large(
+    State(limit): State<usize>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let announced = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let Some(length) = announced.filter(|length| *length > limit as u64) else {
+        return next.run(request).await;
+    };
+    if length <= PATIENT_WITH {
+        let mut body = request.into_body().into_data_stream();
+        let drained = async { while let Some(Ok(_)) = body.next().await {} };
+        // Whoever sends too slowly for that is not waited for.
+        drop(tokio::time::timeout(PATIENT_FOR, drained).await);
+    }
+    too_large().into_response()
+}
+
+fn too_large() -> ApiError {
+    ApiError::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "BODY_TOO_LARGE",
+        "The body is larger than this server accepts; server.max_body sets the limit",
+    )
+}
+
 async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
     Bytes::from_request(request, state)
         .await
         .map_err(|rejection| {
             if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                ApiError::new(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    "BODY_TOO_LARGE",
-                    "The body is larger than this server accepts; server.max_body sets the limit",
-                )
+                too_large()
             } else {
                 ApiError::new(rejection.status(), "BODY_UNREADABLE", rejection.body_text())
             }

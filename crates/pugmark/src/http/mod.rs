@@ -113,6 +113,7 @@ pub fn router(state: AppState, settings: &config::Server) -> Router {
         .fallback(nothing_here)
         .with_state(state)
         .layer(DefaultBodyLimit::max(settings.max_body))
+        .layer(axum::middleware::from_fn_with_state(settings.max_body, body::refuse_too_large))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, Duration::from_secs(60)))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(axum::middleware::from_fn(correlation::layer))

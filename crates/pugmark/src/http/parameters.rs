@@ -32,17 +32,19 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> 
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let found = Query::<T>::from_request_parts(parts, state).await;
-        found.map(|Query(found)| Parameters(found)).map_err(|rejection| {
-            let said = rejection.body_text();
-            let said = said
-                .strip_prefix("Failed to deserialize query string: ")
-                .unwrap_or(&said);
-            // `limit: invalid digit found in string`
-            match said.split_once(": ") {
-                Some((name, what)) if !name.contains(' ') => wrong_shape(name, what),
-                _ => wrong_shape("", said),
-            }
-        })
+        found
+            .map(|Query(found)| Parameters(found))
+            .map_err(|rejection| {
+                let said = rejection.body_text();
+                let said = said
+                    .strip_prefix("Failed to deserialize query string: ")
+                    .unwrap_or(&said);
+                // `limit: invalid digit found in string`
+                match said.split_once(": ") {
+                    Some((name, what)) if !name.contains(' ') => wrong_shape(name, what),
+                    _ => wrong_shape("", said),
+                }
+            })
     }
 }
 

@@ -1,6 +1,6 @@
 //! The outbox of captured changes.
 
-use pugmark_queue::db::{Conn, DbError, Ts};
+use pugmark_queue::db::{Conn, DbError, Engine, Ts};
 use pugmark_queue::on;
 use serde_json::{Map, Value};
 use sqlx::AssertSqlSafe;
@@ -40,19 +40,34 @@ fn object(text: &[u8]) -> Option<Map<String, Value>> {
     serde_json::from_str(&String::from_utf8_lossy(text)).ok()
 }
 
+const ANY_WAITING: &str =
+    "SELECT id FROM change_log WHERE processed_at IS NULL ORDER BY id LIMIT 1";
+
+fn waiting_sql(engine: Engine) -> String {
+    format!(
+        "SELECT id, table_name, {key} AS row_key, event, {old} AS old_row, {new} AS new_row, correlation_id \
+         FROM change_log WHERE processed_at IS NULL ORDER BY id LIMIT $1 {skip_locked}",
+        key = dialect::bytes(engine, "row_key"),
+        old = dialect::bytes(engine, "old_row"),
+        new = dialect::bytes(engine, "new_row"),
+        skip_locked = dialect::skip_locked(engine),
+    )
+}
+
+/// The statements that are asked several times a second, by name, for tests of their plans.
+pub fn hot_queries(engine: Engine) -> [(&'static str, String); 2] {
+    [
+        ("waiting changes", waiting_sql(engine)),
+        ("any waiting change", ANY_WAITING.to_owned()),
+    ]
+}
+
 /// Up to `limit` changes that have not been planned, oldest first, held against other relays until the transaction ends.
 ///
 /// # Errors
 /// Whatever the database says.
 pub async fn waiting(conn: &mut Conn, limit: u32) -> Result<Vec<Change>, DbError> {
-    let sql = format!(
-        "SELECT id, table_name, {key} AS row_key, event, {old} AS old_row, {new} AS new_row, correlation_id \
-         FROM change_log WHERE processed_at IS NULL ORDER BY id LIMIT $1 {skip_locked}",
-        key = dialect::bytes(conn.engine(), "row_key"),
-        old = dialect::bytes(conn.engine(), "old_row"),
-        new = dialect::bytes(conn.engine(), "new_row"),
-        skip_locked = dialect::skip_locked(conn.engine()),
-    );
+    let sql = waiting_sql(conn.engine());
     let rows: Vec<Logged> = on!(conn, |c| sqlx::query_as(AssertSqlSafe(sql))
         .bind(i64::from(limit))
         .fetch_all(c)
@@ -84,11 +99,9 @@ pub async fn mark_processed(conn: &mut Conn, ids: &[i64], now: Ts) -> Result<(),
 /// # Errors
 /// Whatever the database says.
 pub async fn any_waiting(conn: &mut Conn) -> Result<bool, DbError> {
-    let row: Option<(i64,)> = on!(conn, |c| sqlx::query_as(
-        "SELECT id FROM change_log WHERE processed_at IS NULL ORDER BY id LIMIT 1"
-    )
-    .fetch_optional(c)
-    .await)?;
+    let row: Option<(i64,)> = on!(conn, |c| sqlx::query_as(ANY_WAITING)
+        .fetch_optional(c)
+        .await)?;
     Ok(row.is_some())
 }
 

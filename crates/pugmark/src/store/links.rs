@@ -64,6 +64,10 @@ struct LinkRow {
     look_first: bool,
 }
 
+/// The statement behind [`get`], for tests of its plan.
+pub const GET: &str = "SELECT vtiger_id, CAST(snapshot AS TEXT) AS snapshot, last_synced_at, look_first FROM crm_links \
+         WHERE entity_type = $1 AND entity_id = $2";
+
 /// The link of a row, if one was ever begun.
 ///
 /// # Errors
@@ -74,14 +78,11 @@ pub async fn get(
     entity_id: &str,
 ) -> Result<Option<Link>, DbError> {
     let row: Option<LinkRow> = on!(conn, |c| {
-        sqlx::query_as(
-        "SELECT vtiger_id, CAST(snapshot AS TEXT) AS snapshot, last_synced_at, look_first FROM crm_links \
-         WHERE entity_type = $1 AND entity_id = $2"
-    )
-    .bind(entity_type)
-    .bind(entity_id)
-    .fetch_optional(c)
-    .await
+        sqlx::query_as(GET)
+            .bind(entity_type)
+            .bind(entity_id)
+            .fetch_optional(c)
+            .await
     })?;
     Ok(row.map(|row| Link {
         vtiger_id: row.vtiger_id,

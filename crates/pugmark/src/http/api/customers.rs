@@ -212,18 +212,21 @@ pub struct NewCustomerBody {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct CustomerPatchBody {
     /// First name.
+    #[serde(deserialize_with = "given")]
     first_name: Option<String>,
     /// Middle name; `null` clears.
     #[serde(deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     middle_name: Option<Option<String>>,
     /// Last name.
+    #[serde(deserialize_with = "given")]
     last_name: Option<String>,
     /// E-mail; `null` clears.
     #[serde(deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     email: Option<Option<String>>,
     /// Phone number.
+    #[serde(deserialize_with = "given")]
     phone_number: Option<String>,
     /// Birth date; `null` clears.
     #[serde(deserialize_with = "present")]
@@ -234,12 +237,16 @@ pub struct CustomerPatchBody {
     #[schema(value_type = Option<String>)]
     gender: Option<Option<String>>,
     /// Kind of document.
+    #[serde(deserialize_with = "given")]
     id_type: Option<String>,
     /// Number of the document.
+    #[serde(deserialize_with = "given")]
     id_number: Option<String>,
     /// Label of MicroBima's `CustomerStatus`.
+    #[serde(deserialize_with = "given")]
     status: Option<String>,
     /// Whether this is a test customer.
+    #[serde(deserialize_with = "given")]
     is_test_user: Option<bool>,
 }
 
@@ -483,6 +490,15 @@ where
     Option::<T>::deserialize(deserializer).map(Some)
 }
 
+/// A field that may be left out (keep) but not `null`: it cannot be cleared.
+fn given<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
 /// The library names fields as Rust does; callers know them as JSON does. The `[]` of an optional field is dropped.
 fn camel_case(path: &str) -> String {
     let mut name = String::new();
@@ -706,7 +722,10 @@ async fn after_write(conn: &mut Conn, id: &str) -> Result<CustomerView, ApiError
 /// Names the field behind a violated constraint. Both databases put the column's name into the message.
 fn refused_by_constraint(error: DbError) -> ApiError {
     if is_foreign_key_violation(&error) {
-        let details = [("partnerId".to_owned(), "there is no such partner".to_owned())];
+        let details = [(
+            "partnerId".to_owned(),
+            "there is no such partner".to_owned(),
+        )];
         return ApiError::validation(details.into());
     }
     if !error.is_unique_violation() {

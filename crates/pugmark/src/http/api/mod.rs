@@ -39,7 +39,10 @@ impl From<DbError> for ApiError {
                 "OUTCOME_UNKNOWN",
                 "The store went away while it was storing: look whether the change was made before repeating it",
             ),
-            error if error.is_retryable() || matches!(error, DbError::Closed | DbError::CannotOpen { .. }) => {
+            error
+                if error.is_retryable()
+                    || matches!(error, DbError::Closed | DbError::CannotOpen { .. }) =>
+            {
                 let mut answer = ApiError::new(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "STORE_UNAVAILABLE",

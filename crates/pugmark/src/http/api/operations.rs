@@ -327,7 +327,9 @@ async fn retry(
         .db
         .write("retry", move |conn| {
             Box::pin(async move {
-                let now = queue.retry_in(conn, id, &act.caller.name, &act.reason).await?;
+                let now = queue
+                    .retry_in(conn, id, &act.caller.name, &act.reason)
+                    .await?;
                 act.note(conn).await?;
                 Ok::<_, ApiError>(now)
             })
@@ -367,7 +369,9 @@ async fn discard(
         .db
         .write("discard", move |conn| {
             Box::pin(async move {
-                queue.discard_in(conn, id, &act.caller.name, &act.reason).await?;
+                queue
+                    .discard_in(conn, id, &act.caller.name, &act.reason)
+                    .await?;
                 act.note(conn).await?;
                 Ok::<_, ApiError>(())
             })

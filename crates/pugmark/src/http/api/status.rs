@@ -1,6 +1,7 @@
 //! `/api/internal/status`: is it fine?
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -17,6 +18,8 @@ use crate::http::AppState;
 use crate::http::correlation::CorrelationId;
 use crate::http::envelope::{ApiError, Envelope};
 use crate::store::{change_log, links};
+
+const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// The routes of this resource.
 pub fn routes() -> OpenApiRouter<AppState> {
@@ -43,8 +46,8 @@ pub struct StatusBody {
     pub delivering: i64,
     /// Operations that failed for good and wait for a person.
     pub dead: i64,
-    /// Operations finished and still kept.
-    pub completed: i64,
+    /// Operations finished in the last 24 hours.
+    pub completed_last_day: i64,
     /// Since when the oldest waiting change waits, RFC 3339.
     pub oldest_waiting_since: Option<String>,
     /// The same in seconds.
@@ -82,11 +85,13 @@ pub async fn gather(state: &AppState) -> Result<StatusBody, ApiError> {
             .map(|count| count.operations)
             .sum()
     };
-    use pugmark_queue::Status::{Completed, Failed, Pending, Processing};
+    use pugmark_queue::Status::{Failed, Pending, Processing};
     let waiting = sum(&|count| matches!(count.status, Pending | Failed) && !count.dead);
     let delivering = sum(&|count| count.status == Processing);
     let dead = sum(&|count| count.dead);
-    let completed = sum(&|count| count.status == Completed);
+    let yesterday = Ts::now().before(DAY);
+    let completed = state.queue.completed_since(yesterday).await?;
+    let completed_last_day = completed.iter().map(|(_, operations)| operations).sum();
     let queued_since = state.queue.oldest_waiting().await?;
     let mut conn = state.db.read().await?;
     let (unplanned, captured_since) = change_log::backlog(&mut conn).await?;
@@ -108,7 +113,7 @@ pub async fn gather(state: &AppState) -> Result<StatusBody, ApiError> {
         waiting,
         delivering,
         dead,
-        completed,
+        completed_last_day,
         oldest_waiting_since: oldest.map(|since| since.timestamp().to_string()),
         oldest_waiting_seconds,
         customers,

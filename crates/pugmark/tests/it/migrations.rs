@@ -1,0 +1,160 @@
+//! Both databases carry the same tables, whoever made them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pugmark::store;
+use pugmark_queue::db::{Conn, Engine};
+use pugmark_queue::on;
+use pugmark_queue::testing::TestDb;
+
+use crate::harness::{World, on_both_databases};
+
+on_both_databases!(
+    migrating_again_changes_nothing,
+    every_migration_is_recorded_under_its_version,
+);
+
+#[test]
+fn both_folders_hold_the_same_versions() {
+    let of = |engine| -> Vec<(i64, String)> {
+        let migrations = store::migrations(engine);
+        migrations
+            .iter()
+            .map(|m| (m.version, m.description.to_string()))
+            .collect()
+    };
+    assert_eq!(of(Engine::Sqlite), of(Engine::Postgres));
+    let versions: Vec<i64> = of(Engine::Sqlite)
+        .into_iter()
+        .map(|(version, _)| version)
+        .collect();
+    assert!(versions.is_sorted() && versions.len() > 2, "{versions:?}");
+    assert_eq!(
+        versions.iter().collect::<BTreeSet<_>>().len(),
+        versions.len()
+    );
+}
+
+/// Table -> column -> whether it may be NULL.
+type Tables = BTreeMap<String, BTreeMap<String, bool>>;
+
+const SQLITE: &str = "SELECT t.name, c.name, c.\"notnull\" = 0 AND c.pk = 0 FROM sqlite_schema t, pragma_table_xinfo(t.name) c \
+    WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite!_%' ESCAPE '!' AND t.name <> '_sqlx_migrations'";
+const POSTGRES: &str = "SELECT table_name::text, column_name::text, is_nullable = 'YES' FROM information_schema.columns \
+    WHERE (table_schema = 'pugmark' OR (table_schema = 'public' AND table_name = 'customers')) AND table_name <> '_sqlx_migrations'";
+
+async fn tables(conn: &mut Conn) -> Tables {
+    let sql = match conn.engine() {
+        Engine::Sqlite => SQLITE,
+        Engine::Postgres => POSTGRES,
+    };
+    let rows: Vec<(String, String, bool)> =
+        on!(conn, |c| sqlx::query_as(sql).fetch_all(c).await).expect("the tables are described");
+    let mut tables = Tables::new();
+    for (table, column, nullable) in rows {
+        tables.entry(table).or_default().insert(column, nullable);
+    }
+    tables
+}
+
+async fn indexes(conn: &mut Conn) -> BTreeSet<String> {
+    let sql = match conn.engine() {
+        Engine::Sqlite => {
+            "SELECT name FROM sqlite_schema WHERE type = 'index' AND name NOT LIKE 'sqlite!_%' ESCAPE '!'"
+        }
+        // Those behind a constraint have names of the database's own making on both sides.
+        Engine::Postgres => {
+            "SELECT c.relname::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+             JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname IN ('pugmark', 'public') \
+             AND NOT EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = c.oid)"
+        }
+    };
+    let rows: Vec<(String,)> =
+        on!(conn, |c| sqlx::query_as(sql).fetch_all(c).await).expect("the indexes are listed");
+    rows.into_iter().map(|(name,)| name).collect()
+}
+
+#[tokio::test]
+async fn both_databases_have_the_same_tables_columns_and_indexes() {
+    let sqlite = TestDb::sqlite().await;
+    let Some(postgres) = TestDb::postgres().await else {
+        return;
+    };
+    store::migrate(sqlite.db()).await.expect("migrated");
+    store::migrate(postgres.db()).await.expect("migrated");
+    let (mut one, mut other) = (
+        sqlite.db().read().await.expect("a connection"),
+        postgres.db().read().await.expect("a connection"),
+    );
+    let (small, large) = (tables(&mut one).await, tables(&mut other).await);
+    assert!(
+        small.contains_key("customers") && small.contains_key("crm_links"),
+        "{small:?}"
+    );
+    assert_eq!(small, large);
+    assert_eq!(indexes(&mut one).await, indexes(&mut other).await);
+}
+
+async fn migrating_again_changes_nothing(world: World) {
+    let db = world.store.db();
+    store::migrate(db).await.expect("migrated");
+    let program = world.other_program().await;
+    let customer = program.insert_customer("Were").await;
+    let before = tables(&mut db.read().await.expect("a connection")).await;
+    store::migrate(db).await.expect("again");
+    store::migrate(db).await.expect("and again");
+    assert_eq!(
+        tables(&mut db.read().await.expect("a connection")).await,
+        before
+    );
+    assert_eq!(
+        program
+            .count(&format!(
+                "customers WHERE \"lastName\" = 'Were' AND \"id\" = '{customer}'"
+            ))
+            .await,
+        1
+    );
+    program.set(&customer, "lastName", "'Otieno'").await;
+    assert_eq!(program.count("change_log").await, 2, "captured once each");
+}
+
+async fn every_migration_is_recorded_under_its_version(world: World) {
+    let db = world.store.db();
+    let migrations = store::migrations(db.engine());
+    assert!(
+        db.check_version(&migrations).await.is_err(),
+        "the application's wait"
+    );
+    store::migrate(db).await.expect("migrated");
+    db.check_version(&migrations).await.expect("all are there");
+    let program = world.other_program().await;
+    assert_eq!(
+        program.count("_sqlx_migrations WHERE success").await,
+        migrations.len() as i64
+    );
+}
+
+/// The one document that explains codes explains all of them, and no other.
+#[test]
+fn every_code_is_explained_in_the_documentation() {
+    use pugmark::problem::Code;
+    let page = include_str!("../../../../docs/errors.md");
+    let explained: Vec<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("## PUG-").map(|_| &line[3..11]))
+        .collect();
+    let known: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    assert_eq!(explained, known, "in the same order");
+    for code in Code::ALL {
+        let section = page.split(&format!("## {code}")).nth(1).expect("a section");
+        let section = section.split("\n## ").next().unwrap_or_default();
+        assert!(
+            section.contains(code.meaning()),
+            "{code}: the page says what the program says"
+        );
+        for part in ["**Pugmark**", "**You**"] {
+            assert!(section.contains(part), "{code}: {part}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What is asked all the time is answered from an index, however many rows there are.
+
+use pugmark::store;
+use pugmark_queue::db::{Conn, Engine, RawConn};
+use serde_json::Value;
+use sqlx::AssertSqlSafe;
+
+use crate::harness::{World, on_both_databases};
+
+on_both_databases!(no_hot_query_reads_a_whole_table);
+
+const ROWS: u32 = 20_000;
+
+/// Customers with their links, finished operations, planned changes: a history.
+async fn history(world: &World) {
+    store::migrate(world.store.db()).await.expect("migrated");
+    let program = world.other_program().await;
+    let (series, id, uuid, now, json) = match program.engine() {
+        Engine::Sqlite => (
+            format!(
+                "WITH RECURSIVE g(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM g WHERE n < {ROWS})"
+            ),
+            "printf('00000000-0000-4000-8000-%012x', n)",
+            "unhex(printf('%032x', n))",
+            "1700000000000000 + n",
+            "'{}'",
+        ),
+        Engine::Postgres => (
+            format!("WITH g AS (SELECT n FROM generate_series(1, {ROWS}) AS n)"),
+            "('00000000-0000-4000-8000-' || lpad(to_hex(n), 12, '0'))::uuid",
+            "lpad(to_hex(n), 32, '0')::uuid",
+            "(TIMESTAMP '2023-11-14' + n * INTERVAL '1 millisecond')",
+            "'{}'",
+        ),
+    };
+    let text = format!("CAST({id} AS TEXT)");
+    for sql in [
+        format!(
+            "INSERT INTO customers (\"id\", \"firstName\", \"lastName\", \"phoneNumber\", \"idType\", \"idNumber\", \"createdAt\") \
+             {series} SELECT {id}, 'A', 'B', '0712345678', 'PASSPORT', CAST(n AS TEXT), {now} FROM g"
+        ),
+        format!("UPDATE change_log SET processed_at = captured_at WHERE id % 10 <> 0"),
+        format!(
+            "INSERT INTO crm_links (entity_type, entity_id, module, vtiger_id, sync_status, created_at, updated_at) \
+             {series} SELECT 'CUSTOMER', {text}, 'Contacts', '12x' || n, 'SYNCED', {now}, {now} FROM g"
+        ),
+        format!(
+            "INSERT INTO vtiger_sync_queue (id, kind, entity_type, entity_id, operation, lane, lane_seq, head, status, priority, \
+             retry_count, max_retries, deferrals, next_attempt_at, payload, correlation_id, attempts, inherited_attempts, \
+             first_queued_at, processed_at, created_at, updated_at) \
+             {series} SELECT {uuid}, 'customer.create', 'CUSTOMER', {text}, 'CREATE', 'customer:' || {text}, 1, 0, 'COMPLETED', \
+             2, 0, 3, 0, {now}, {json}, 'c', 1, 0, {now}, {now}, {now}, {now} FROM g"
+        ),
+    ] {
+        program.sql(sql).await;
+    }
+    if program.engine() == Engine::Postgres {
+        program.sql("ANALYZE customers; ANALYZE change_log; ANALYZE crm_links; ANALYZE vtiger_sync_queue").await;
+    }
+}
+
+/// The statements of the store that run again and again, with parameters for PostgreSQL's EXECUTE.
+fn hot(engine: Engine) -> Vec<(&'static str, String, &'static str)> {
+    let id = "'00000000-0000-4000-8000-000000000100'";
+    let customers = store::customers::hot_queries(engine);
+    let parameters = [
+        id,
+        "NULL, NULL, NULL, NULL, 51",
+        "NULL, NULL, '00000000-0000-4000-8000-000000000100', '1699920005000000', 51",
+    ];
+    let mut all: Vec<_> = customers
+        .into_iter()
+        .zip(parameters)
+        .map(|((name, sql), parameters)| (name, sql, parameters))
+        .collect();
+    for (name, sql) in store::change_log::hot_queries(engine) {
+        all.push((name, sql, if sql_takes_a_limit(name) { "500" } else { "" }));
+    }
+    all.push((
+        "link",
+        store::links::GET.to_owned(),
+        "'CUSTOMER', '00000000-0000-4000-8000-000000000100'",
+    ));
+    all
+}
+
+fn sql_takes_a_limit(name: &str) -> bool {
+    name == "waiting changes"
+}
+
+async fn no_hot_query_reads_a_whole_table(world: World) {
+    history(&world).await;
+    let mut conn = world.store.db().read().await.expect("a connection");
+    for (name, sql, parameters) in hot(conn.engine()) {
+        match conn.engine() {
+            Engine::Sqlite => on_sqlite(&mut conn, name, &sql).await,
+            Engine::Postgres => on_postgres(&mut conn, name, &sql, parameters).await,
+        }
+    }
+}
+
+/// SQLite plans by the indexes alone, as in an installation that was never analysed.
+async fn on_sqlite(conn: &mut Conn, name: &str, sql: &str) {
+    let RawConn::Sqlite(raw) = conn.raw() else {
+        panic!("SQLite only")
+    };
+    let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+    let rows: Vec<(i64, i64, i64, String)> = sqlx::query_as(explain)
+        .fetch_all(&mut **raw)
+        .await
+        .expect(name);
+    let plan: Vec<String> = rows.into_iter().map(|row| row.3).collect();
+    assert!(!plan.is_empty());
+    for line in &plan {
+        assert!(!line.contains("USE TEMP B-TREE"), "{name} sorts: {plan:#?}");
+        // Walking an index in the order that is asked for, up to the limit, is no reading of the whole table.
+        let walks = line.starts_with("SCAN c USING INDEX customers_newest")
+            || line.starts_with("SCAN change_log USING INDEX change_log_waiting")
+            || line.starts_with("SCAN change_log USING COVERING INDEX change_log_waiting");
+        assert!(
+            !line.starts_with("SCAN") || walks,
+            "{name}: {line}\n{plan:#?}"
+        );
+    }
+    if name == "further page" {
+        let seeks = plan
+            .iter()
+            .any(|line| line.starts_with("SEARCH c USING INDEX customers_newest"));
+        assert!(seeks, "{name} starts where the last one ended: {plan:#?}");
+    }
+}
+
+/// PostgreSQL runs it with a plan that does not know the parameters, as the driver does after a while, and counts the rows
+/// that it looked at, taken or not.
+async fn on_postgres(conn: &mut Conn, name: &str, sql: &str, parameters: &str) {
+    use sqlx::{Executor, Row};
+    let RawConn::Postgres(raw) = conn.raw() else {
+        panic!("PostgreSQL only")
+    };
+    let execute = match parameters {
+        "" => "EXECUTE hot".to_owned(),
+        parameters => format!("EXECUTE hot({parameters})"),
+    };
+    let script = format!(
+        "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; PREPARE hot AS {sql}; \
+         EXPLAIN (ANALYZE, FORMAT JSON) {execute}; DEALLOCATE hot; ROLLBACK"
+    );
+    let rows = (&mut **raw)
+        .fetch_all(sqlx::raw_sql(AssertSqlSafe(script)))
+        .await
+        .expect(name);
+    let plan: Value = rows[0].get(0);
+    let mut visited = 0.0;
+    look_at(&plan[0]["Plan"], name, &mut visited);
+    assert!(
+        visited < 2_500.0,
+        "{name} looked at {visited} rows: {plan:#}"
+    );
+}
+
+fn look_at(node: &Value, name: &str, visited: &mut f64) {
+    let number = |key: &str| node[key].as_f64().unwrap_or_default();
+    let kind = node["Node Type"].as_str().unwrap_or_default();
+    assert_ne!(kind, "Seq Scan", "{name}: {node:#}");
+    if kind.contains("Scan") {
+        *visited +=
+            (number("Actual Rows") + number("Rows Removed by Filter")) * number("Actual Loops");
+    }
+    for child in node["Plans"].as_array().into_iter().flatten() {
+        look_at(child, name, visited);
+    }
+}
