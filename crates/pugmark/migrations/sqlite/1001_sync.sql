@@ -10,7 +10,7 @@ CREATE TABLE change_log (
     old_row        TEXT,
     new_row        TEXT,
     correlation_id TEXT,
-    captured_at    INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
+    captured_at    INTEGER NOT NULL DEFAULT (CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)),
     processed_at   INTEGER,
     operations     INTEGER NOT NULL DEFAULT 0
 );

@@ -1,5 +1,6 @@
 -- Standalone: MicroBima's own table with its own names and columns. Text and dates are stored as text, instants as
--- integer microseconds, so that any program that writes SQLite can write a customer.
+-- integer microseconds, so that any program that writes SQLite can write a customer. What such a program executes (defaults
+-- and triggers) keeps to SQLite 3.37: unixepoch('subsec'), for one, is NULL before 3.42 and would fail its insert.
 CREATE TABLE customers (
     "id"                        TEXT PRIMARY KEY NOT NULL,
     "firstName"                 TEXT NOT NULL CHECK (length("firstName") <= 50),
@@ -15,8 +16,8 @@ CREATE TABLE customers (
     "onboardingStep"            TEXT NOT NULL DEFAULT 'BASIC_INFO',
     "createdByPartnerId"        INTEGER NOT NULL DEFAULT 1,
     "hasMissingRequirements"    INTEGER NOT NULL DEFAULT 0,
-    "createdAt"                 INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
-    "updatedAt"                 INTEGER NOT NULL DEFAULT (CAST(unixepoch('subsec') * 1000000 AS INTEGER)),
+    "createdAt"                 INTEGER NOT NULL DEFAULT (CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)),
+    "updatedAt"                 INTEGER NOT NULL DEFAULT (CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)),
     "createdBy"                 TEXT,
     "updatedBy"                 TEXT,
     "isTestUser"                INTEGER NOT NULL DEFAULT 0,
