@@ -1,10 +1,13 @@
 //! The main road: a customer row written by any program becomes a contact, and stays in step.
 
+use pugmark_queue::db::Engine;
+
 use crate::harness::{World, on_both_databases};
 
 on_both_databases!(
     a_customer_written_by_any_program_becomes_one_contact,
     an_edit_revises_only_what_changed,
+    a_value_that_cannot_be_sent_leaves_the_contact_as_it_is_and_is_cleared_later,
 );
 
 async fn a_customer_written_by_any_program_becomes_one_contact(world: World) {
@@ -49,5 +52,32 @@ async fn an_edit_revises_only_what_changed(world: World) {
         panic!("the last effect is a revise: {effects:?}");
     };
     assert_eq!(changed.keys().collect::<Vec<_>>(), ["email"]);
+    running.shutdown().await;
+}
+
+async fn a_value_that_cannot_be_sent_leaves_the_contact_as_it_is_and_is_cleared_later(
+    world: World,
+) {
+    let program = world.other_program().await;
+    if program.engine() == Engine::Postgres {
+        return; // Its column holds nothing but dates.
+    }
+    let running = world.start().await;
+    let customer = program.insert_customer("Otieno").await;
+    let contact = world.wait_for_contact(&customer, |_| true).await;
+    let effects = world.crm.journal().effects_on(&contact.id).len();
+
+    program
+        .set(&customer, "dateOfBirth", "'somewhen in May'")
+        .await;
+    program.wait_until_idle().await;
+    let warnings = program.link(&customer, "warnings").await.unwrap();
+    assert!(warnings.contains("is no date"), "{warnings}");
+    assert_eq!(world.crm.journal().effects_on(&contact.id).len(), effects);
+
+    program.set(&customer, "dateOfBirth", "NULL").await;
+    world
+        .wait_for_contact(&customer, |contact| contact.value("birthday").is_empty())
+        .await;
     running.shutdown().await;
 }

@@ -372,7 +372,10 @@ impl<'a> Conversation<'a> {
         self.warn(&adapted);
         let mut changed = Element::new();
         for (name, value) in desired.iter() {
-            let wanted = adapted.stored.get(name).map_or("", String::as_str);
+            // What cannot be sent changes nothing: the contact keeps what it holds, and so does what is known of it.
+            let Some(wanted) = adapted.stored.get(name).map(String::as_str) else {
+                continue;
+            };
             let same = match self.known.snapshot.get(name) {
                 Some(known) => fields
                     .module
