@@ -238,8 +238,9 @@ pub enum Place {
 }
 
 impl Place {
-    /// Reads what [`CustomerView::place`] holds; `None` when it is neither form, or no time that both databases know.
-    pub fn parse(text: &str) -> Option<Self> {
+    /// Reads what [`CustomerView::place`] holds in a store of this kind; `None` when it is no place there, or no time that
+    /// the database knows.
+    pub fn parse(text: &str, engine: Engine) -> Option<Self> {
         // The years 1 to 9999.
         const SENSIBLE: std::ops::RangeInclusive<i64> =
             -62_135_596_800_000_000..=253_402_300_799_999_999;
@@ -250,33 +251,40 @@ impl Place {
                 .ok()
                 .filter(|micros| SENSIBLE.contains(micros))
                 .map(Place::Instant),
-            "t" if !rest.contains('\0') => Some(Place::Text(rest.to_owned())),
+            "t" if engine == Engine::Sqlite && !rest.contains('\0') => Some(Place::Text(rest.to_owned())),
             _ => None,
         }
     }
 }
 
 /// The page of a list as SQL with the parameters $1 (search pattern), $2 (status), $3 (id), $4 (place), $5 (limit).
-fn list_sql(engine: Engine, after: Option<&Place>) -> String {
+///
+/// Every form names every parameter. What is not asked for stands there as a condition on the parameter alone, and not as
+/// `$1 IS NULL OR ...` on each row: a plan that does not know the parameters would read the whole table for that.
+fn list_sql(engine: Engine, filter: &CustomerFilter) -> String {
     let created = "c.\"createdAt\"";
     let named = "c.\"firstName\" || ' ' || COALESCE(c.\"middleName\" || ' ', '') || c.\"lastName\" || ' ' \
                  || COALESCE(c.\"email\", '') || ' ' || c.\"phoneNumber\" || ' ' || c.\"idNumber\"";
-    // Both forms name every parameter; only a comparison that stands alone is answered by the index.
-    let further = match after {
+    let search = match filter.search {
+        None => "CAST($1 AS TEXT) IS NULL".to_owned(),
+        Some(_) => dialect::contains(engine, named, 1),
+    };
+    let status = match filter.sync_status {
+        None => "CAST($2 AS TEXT) IS NULL".to_owned(),
+        Some(_) => format!("{SYNC_STATUS} = $2"),
+    };
+    let further = match &filter.after {
         None => "CAST($3 AS TEXT) IS NULL AND CAST($4 AS TEXT) IS NULL".to_owned(),
-        Some(place) => format!(
+        Some((place, _)) => format!(
             "({created}, c.\"id\") < ({}, {})",
             dialect::place_parameter(engine, 4, matches!(place, Place::Text(_))),
             dialect::uuid_parameter(engine, 3),
         ),
     };
     format!(
-        "SELECT {columns} FROM customers c {LINK_JOIN} \
-         WHERE (CAST($1 AS TEXT) IS NULL OR {contains}) \
-           AND (CAST($2 AS TEXT) IS NULL OR {SYNC_STATUS} = $2) AND {further} \
+        "SELECT {columns} FROM customers c {LINK_JOIN} WHERE {search} AND {status} AND {further} \
          ORDER BY {created} DESC, c.\"id\" DESC LIMIT $5",
         columns = view_columns(engine),
-        contains = dialect::contains(engine, named, 1),
     )
 }
 
@@ -290,7 +298,7 @@ pub async fn list(conn: &mut Conn, filter: &CustomerFilter) -> Result<Vec<Custom
         Some((place, id)) => (Some(place), Some(id.as_str())),
         None => (None, None),
     };
-    let sql = list_sql(engine, place);
+    let sql = list_sql(engine, filter);
     let pattern = filter
         .search
         .as_deref()
@@ -316,10 +324,14 @@ pub fn hot_queries(engine: Engine) -> [(&'static str, String); 3] {
         view_columns(engine),
         dialect::uuid_parameter(engine, 1)
     );
+    let further = CustomerFilter {
+        after: Some((Place::Instant(0), String::new())),
+        ..CustomerFilter::default()
+    };
     [
         ("view", view),
-        ("first page", list_sql(engine, None)),
-        ("further page", list_sql(engine, Some(&Place::Instant(0)))),
+        ("first page", list_sql(engine, &CustomerFilter::default())),
+        ("further page", list_sql(engine, &further)),
     ]
 }
 

@@ -1,7 +1,9 @@
 //! Cursors of keyset pagination: opaque to the caller, so that the key may change.
 
-use base64::Engine;
+use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use pugmark_queue::db::Engine;
 
 use crate::http::envelope::ApiError;
 use crate::store::customers::Place;
@@ -15,17 +17,17 @@ pub(super) fn encode(place: &str, id: &str) -> String {
 ///
 /// # Errors
 /// 422 naming the parameter when it is not one of ours.
-pub(super) fn decode(cursor: &str) -> Result<(Place, String), ApiError> {
-    read(cursor).ok_or_else(|| {
+pub(super) fn decode(cursor: &str, store: Engine) -> Result<(Place, String), ApiError> {
+    read(cursor, store).ok_or_else(|| {
         let what = "is not a cursor of this list; take it from the page before".to_owned();
         ApiError::validation([("cursor".to_owned(), what)].into())
     })
 }
 
-fn read(cursor: &str) -> Option<(Place, String)> {
+fn read(cursor: &str, store: Engine) -> Option<(Place, String)> {
     let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
     let text = String::from_utf8(bytes).ok()?;
     let (id, place) = text.split_once(':')?;
     let id = uuid::Uuid::parse_str(id).ok()?.to_string();
-    Some((Place::parse(place)?, id))
+    Some((Place::parse(place, store)?, id))
 }

@@ -553,7 +553,7 @@ async fn list(
         after: parameters
             .cursor
             .as_deref()
-            .map(cursor::decode)
+            .map(|cursor| cursor::decode(cursor, state.db.engine()))
             .transpose()?,
         limit: page_size + 1,
     };
