@@ -22,8 +22,9 @@ impl Client {
     /// How many records a query's restriction finds, whatever its fields, order and limit.
     ///
     /// On a server that cannot count (vTiger 8.3 and 8.4) up to four more queries are made, and a number above 100 means
-    /// "at least so many". 0 is believed when every query that found nothing did show a record known to exist; only in
-    /// a module that shows no record at all there is none to ask beside.
+    /// "at least so many". 0 is believed when every query that found nothing did show a record known to exist. In a module
+    /// that shows no record at all there is none to ask beside; then the currencies, of which every installation has
+    /// one, have to show that queries are executed and that this server does not count.
     ///
     /// # Errors
     /// [`CallError::Unreadable`] when nothing shows that the query was executed: a database error the server swallowed
@@ -54,6 +55,9 @@ impl Client {
     ) -> Result<u64, CallError> {
         let anything = Query::select(query.module()).limit(2);
         let witnesses = self.ids(module, anything).await?;
+        if witnesses.is_empty() {
+            self.expect_currencies_that_are_not_counted().await?;
+        }
         let mut found = BTreeSet::new();
         for witness in &witnesses {
             // What one answer cannot tell, whether its witness itself is among the found, the other one does.
@@ -63,6 +67,33 @@ impl Client {
             found.extend(self.ids(module, query.restriction_only()).await?);
         }
         Ok(u64::try_from(found.len()).unwrap_or(u64::MAX))
+    }
+
+    /// A server whose database fails shows no currency either, and one that counts them has swallowed the count it was
+    /// asked for.
+    async fn expect_currencies_that_are_not_counted(&self) -> Result<(), CallError> {
+        let currencies = Query::select("Currency").fields(["id"]).limit(1);
+        let (any, number) = (currencies.to_vtql()?, currencies.to_count_vtql()?);
+        let shown = self.rows(any).await?;
+        if shown == Some(0) {
+            let message = "no query is answered: not even a currency is shown";
+            return Err(unexpected_result(&Operation::read("query"), message));
+        }
+        if self.rows(number).await?.is_some_and(|rows| rows > 0) {
+            let message = "this server counts, but not what it was asked for";
+            return Err(unexpected_result(&Operation::read("query"), message));
+        }
+        Ok(())
+    }
+
+    /// How many rows a query was answered with; `None` when it was refused, which is an answer, too.
+    async fn rows(&self, query: String) -> Result<Option<usize>, CallError> {
+        let operation = Operation::read("query").param("query", query);
+        match self.call_operation(&operation).await {
+            Ok(result) => Ok(Some(result.as_array().map_or(0, Vec::len))),
+            Err(CallError::Refused(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The records found, without the witness.

@@ -12,10 +12,13 @@ use crate::server::{Reply, Server, success};
 /// Contacts as (record number, reference).
 type Contacts = Vec<(u64, &'static str)>;
 
-/// Answers queries on `cf_853` and `id` as vTiger 8.3 does: every count with an empty list.
+/// Answers queries on `cf_853` and `id` as vTiger 8.3 does: every count with an empty list. There is one currency.
 fn answer(contacts: &Contacts, query: &str) -> Json {
     if query.contains("count(*)") {
         return json!([]);
+    }
+    if query.contains("from Currency") {
+        return json!([{"id": "21x1"}]);
     }
     let literal_after = |name: &str| {
         let (_, rest) = query.split_once(&format!("{name}='"))?;
@@ -134,6 +137,35 @@ async fn a_record_that_one_swallowed_answer_hid_is_not_taken_for_absent() {
     .await;
     let query = Query::select("Contacts").filter(Condition::eq("cf_853", "a"));
     assert_eq!(server.open_source_client().count(&query).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn where_every_answer_is_swallowed_nothing_is_counted() {
+    let server = contacts_server(|_| success(json!([]))).await;
+    let query = Query::select("Contacts").filter(Condition::eq("cf_853", "a"));
+    let counted = server.open_source_client().count(&query).await;
+    assert!(
+        matches!(counted, Err(CallError::Unreadable(_))),
+        "{counted:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_counts_other_things_has_swallowed_an_empty_count() {
+    let server = contacts_server(|query| {
+        success(match query {
+            "select count(*) from Currency;" => json!([{"count": "1"}]),
+            query if query.contains("from Currency") => json!([{"id": "21x1"}]),
+            _ => json!([]),
+        })
+    })
+    .await;
+    let query = Query::select("Contacts").filter(Condition::eq("cf_853", "a"));
+    let counted = server.open_source_client().count(&query).await;
+    assert!(
+        matches!(counted, Err(CallError::Unreadable(_))),
+        "{counted:?}"
+    );
 }
 
 #[tokio::test]
