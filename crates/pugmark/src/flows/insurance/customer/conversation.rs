@@ -59,6 +59,8 @@ pub(super) struct Known {
     pub(super) written: Vec<String>,
     /// Whether the record was created in this attempt.
     pub(super) created: bool,
+    /// Whether this installation has no field in which the contact could be marked.
+    pub(super) unmarkable: bool,
     /// The last unclear answer.
     pub(super) unclear: Option<CallError>,
 }
@@ -367,6 +369,7 @@ impl<'a> Conversation<'a> {
     /// The fields whose desired stored form differs from what is known of the record.
     fn difference(&mut self, fields: &ContactFields) -> Element {
         let desired = self.desired(fields);
+        self.known.unmarkable = desired.is_empty();
         // The stored form is predicted as for a create: it does not depend on the call that carries the value.
         let adapted = fields.module.adapt(&desired, Purpose::Create);
         self.warn(&adapted);

@@ -50,7 +50,11 @@ pub(super) fn handled(
         Ended::Verdict(verdict, known) => on_verdict(handler, operation, task, verdict, known, calls),
         Ended::Shadow(would) => shadowed(&would, calls),
         Ended::NoReferenceField => Trouble {
-            release: Release::Blocked { by: "the contact's reference field".to_owned(), recheck_after: RECHECK },
+            release: Release::Blocked {
+                by: "the contact's reference field".to_owned(),
+                // Before the description is asked for again, nothing can have changed.
+                recheck_after: handler.crm.settings.describe_for.min(RECHECK),
+            },
             code: Code::NoReferenceField,
             message: "vTiger's contacts have no field for the MicroBima customer id, so a contact that was created could \
                       never be found again. Make a text field of 36 characters or more labelled \"MicroBima Customer ID\" \
@@ -138,7 +142,7 @@ fn in_step(
         (Some(_), false, false) if withdrawn => "marked",
         (Some(_), false, false) => "updated",
     };
-    if withdrawn && linked.is_some() && known.written.is_empty() && !known.snapshot.is_empty() {
+    if withdrawn && linked.is_some() && known.unmarkable {
         known
             .warnings
             .push("No status field is mapped, so the contact could not be marked".to_owned());
