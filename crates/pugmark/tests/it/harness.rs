@@ -1,5 +1,6 @@
 //! A Pugmark between a store of its own and a look-alike of vTiger, and short ways to do the usual things to them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pugmark::app::{self, Roles, Running};
@@ -318,6 +319,17 @@ impl Writer {
         row.and_then(|(value,)| value)
     }
 
+    /// Every customer.
+    pub(crate) async fn rows(&self) -> Vec<Row> {
+        let sql = "SELECT CAST(\"id\" AS TEXT) AS id, \"firstName\" AS first_name, \"middleName\" AS middle_name, \
+                   \"lastName\" AS last_name, \"email\" AS email, \"phoneNumber\" AS phone_number, \
+                   CAST(\"dateOfBirth\" AS TEXT) AS date_of_birth, CAST(\"gender\" AS TEXT) AS gender, \
+                   CAST(\"idType\" AS TEXT) AS id_type, \"idNumber\" AS id_number, CAST(\"status\" AS TEXT) AS status, \
+                   \"isTestUser\" AS is_test FROM customers";
+        let mut conn: Conn = self.db.read().await.expect("a connection");
+        on!(&mut conn, |c| sqlx::query_as(sql).fetch_all(c).await).expect("the query runs")
+    }
+
     /// The number that a `SELECT count(*)` gives.
     pub(crate) async fn count(&self, from_where: &str) -> i64 {
         let text = self
@@ -382,6 +394,111 @@ impl Writer {
     }
 }
 
+/// A customer's row, every value as text.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub(crate) struct Row {
+    pub(crate) id: String,
+    first_name: String,
+    middle_name: Option<String>,
+    last_name: String,
+    email: Option<String>,
+    phone_number: String,
+    date_of_birth: Option<String>,
+    gender: Option<String>,
+    id_type: String,
+    id_number: String,
+    status: String,
+    pub(crate) is_test: bool,
+}
+
+impl Row {
+    /// What the contact has to show, by field label or name. The words are written down a second time on purpose.
+    fn shown(&self) -> [(&'static str, String); 11] {
+        let some = |value: &Option<String>| value.clone().unwrap_or_default();
+        let words = |label: &str| {
+            match label {
+                "" => "",
+                "FEMALE" => "Female",
+                "MALE" => "Male",
+                "PREFER_NOT_TO_SAY" => "Prefer not to say",
+                "NATIONAL_ID" => "National ID",
+                "PASSPORT" => "Passport",
+                "PENDING_ACTIVATION" => "Pending activation",
+                "ACTIVE" => "Active",
+                "SUSPENDED" => "Suspended",
+                other => panic!("no words for {other}"),
+            }
+            .to_owned()
+        };
+        [
+            ("MicroBima Customer ID", self.id.clone()),
+            ("firstname", self.first_name.clone()),
+            ("Middle Name", some(&self.middle_name)),
+            ("lastname", self.last_name.clone()),
+            ("email", some(&self.email)),
+            ("mobile", self.phone_number.clone()),
+            ("birthday", some(&self.date_of_birth)),
+            ("Gender", words(&some(&self.gender))),
+            ("ID Type", words(&self.id_type)),
+            ("ID Number", self.id_number.clone()),
+            ("MicroBima Status", words(&self.status)),
+        ]
+    }
+}
+
+impl World {
+    /// In what the contacts differ from the customers' rows: nothing, when every customer that is no test customer has
+    /// exactly one contact with the row's values, and nobody else but the `withdrawn` has one.
+    pub(crate) async fn out_of_step(&self, program: &Writer, withdrawn: &[String]) -> Vec<String> {
+        let reference = self.reference();
+        let mut contacts: BTreeMap<String, Vec<pugmark_sandbox::StoredRecord>> = BTreeMap::new();
+        for contact in self.crm.records("Contacts") {
+            contacts
+                .entry(contact.value(&reference).to_owned())
+                .or_default()
+                .push(contact);
+        }
+        let mut wrong = Vec::new();
+        for row in program.rows().await.into_iter().filter(|row| !row.is_test) {
+            let found = contacts.remove(&row.id).unwrap_or_default();
+            if found.len() != 1 {
+                wrong.push(format!("{}: {} contacts", row.id, found.len()));
+            }
+            for contact in found {
+                for (name, expected) in row.shown() {
+                    let field = if FIELDS.contains(&name) {
+                        self.field(name)
+                    } else {
+                        name.to_owned()
+                    };
+                    if contact.value(&field) != expected {
+                        wrong.push(format!(
+                            "{} {name}: {:?} instead of {expected:?}",
+                            row.id,
+                            contact.value(&field)
+                        ));
+                    }
+                }
+            }
+        }
+        for (customer, found) in contacts {
+            if !withdrawn.contains(&customer) || found.len() != 1 {
+                wrong.push(format!(
+                    "{customer}: {} contacts without a row",
+                    found.len()
+                ));
+            }
+        }
+        // A contact that was made and removed again was made all the same.
+        for (customer, made) in self.crm.journal().count_distinct_by("Contacts", &reference) {
+            if made.len() > 1 {
+                wrong.push(format!("{customer}: created {} times", made.len()));
+            }
+        }
+        wrong
+    }
+}
+
 /// A connection of another program, with transactions that last as long as the test wants.
 pub(crate) enum Session {
     Sqlite(SqliteConnection),
@@ -430,6 +547,16 @@ pub(crate) fn customer_values(id: &str, last_name: &str) -> String {
     format!(
         "'{id}', 'Achieng', '{last_name}', '0712345678', '1990-04-12', 'FEMALE', 'NATIONAL_ID', '{number}', 'PENDING_ACTIVATION'"
     )
+}
+
+/// The seed of what a test leaves to chance: `PUGMARK_SEED`, or a new one, which is printed.
+pub(crate) fn seed() -> u64 {
+    let seed = match std::env::var("PUGMARK_SEED") {
+        Ok(seed) => seed.parse().expect("PUGMARK_SEED is a number"),
+        Err(_) => uuid::Uuid::new_v4().as_u64_pair().0,
+    };
+    eprintln!("PUGMARK_SEED={seed}");
+    seed
 }
 
 pub(crate) fn new_id() -> String {

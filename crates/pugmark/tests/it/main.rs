@@ -1,8 +1,7 @@
 //! Pugmark as a whole: what a written row leads to in the CRM, judged by the CRM's own journal.
 
-// Clippy's exception for tests does not reach their helper functions.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
-
+// Clippy's exception for tests does not reach their helper functions.
 mod api;
 mod bad_input;
 mod bench;
@@ -11,6 +10,7 @@ mod cli;
 mod cloud;
 mod configuration;
 mod console;
+mod delivery;
 mod delivery_model;
 mod demo;
 mod doctor;
@@ -24,4 +24,5 @@ mod plan;
 mod program;
 mod query_plans;
 mod road;
+mod shadow;
 mod twins;
