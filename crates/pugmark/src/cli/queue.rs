@@ -142,15 +142,23 @@ fn base_address(server: &str) -> Result<String, CliError> {
 
 /// A proxy that is configured for the internet knows nothing of what runs on this machine.
 fn client(base: &str) -> Result<reqwest::Client, CliError> {
-    let loopback = url::Url::parse(base).ok().is_some_and(|url| match url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        Some(url::Host::Domain(domain)) => domain == "localhost",
-        None => false,
-    });
+    let loopback = url::Url::parse(base)
+        .ok()
+        .is_some_and(|url| match url.host() {
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            Some(url::Host::Domain(domain)) => domain == "localhost",
+            None => false,
+        });
     let builder = reqwest::Client::builder().timeout(PATIENCE);
-    let builder = if loopback { builder.no_proxy() } else { builder };
-    builder.build().map_err(|error| CliError::Other(error.to_string()))
+    let builder = if loopback {
+        builder.no_proxy()
+    } else {
+        builder
+    };
+    builder
+        .build()
+        .map_err(|error| CliError::Other(error.to_string()))
 }
 
 async fn send(args: &QueueArgs, request: RequestBuilder) -> Result<Value, CliError> {

@@ -105,13 +105,23 @@ pub fn router(state: AppState, settings: &config::Server) -> Router {
         auth::require_token,
     ));
     let document = Arc::new(document);
-    Router::new()
+    let routes = Router::new()
         .merge(api)
         .merge(console::routes())
         .merge(health::routes())
-        .route("/openapi.json", get(move || async move { axum::Json(document.as_ref().clone()) }))
+        .route(
+            "/openapi.json",
+            get(move || async move { axum::Json(document.as_ref().clone()) }),
+        )
         .fallback(nothing_here)
-        .with_state(state)
+        .with_state(state);
+    layered(routes, settings)
+}
+
+/// What every answer goes through, whatever route gives it: limits, the envelope of errors and panics, the correlation
+/// id, the security headers.
+pub fn layered(routes: Router, settings: &config::Server) -> Router {
+    routes
         .layer(DefaultBodyLimit::max(settings.max_body))
         .layer(axum::middleware::from_fn_with_state(settings.max_body, body::refuse_too_large))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, Duration::from_secs(60)))

@@ -251,7 +251,9 @@ impl Place {
                 .ok()
                 .filter(|micros| SENSIBLE.contains(micros))
                 .map(Place::Instant),
-            "t" if engine == Engine::Sqlite && !rest.contains('\0') => Some(Place::Text(rest.to_owned())),
+            "t" if engine == Engine::Sqlite && !rest.contains('\0') => {
+                Some(Place::Text(rest.to_owned()))
+            }
             _ => None,
         }
     }

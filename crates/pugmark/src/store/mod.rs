@@ -1,7 +1,7 @@
 //! The store: migrations, and one file of named queries per aggregate.
 //!
 //! SQL stands here and in the queue crate, nowhere else. One text serves both databases; where they differ, the piece
-//! comes from [`dialect`].
+//! comes from `dialect`.
 
 pub mod audit;
 pub mod change_log;

@@ -661,7 +661,7 @@ async fn the_sync_status_follows_the_customer_from_waiting_to_synced(mut world: 
     let waiting = api.get(&path).await;
     assert_eq!(waiting.data()["vtigerSyncStatus"], "PENDING");
     assert_eq!(waiting.data()["vtigerContactId"], Value::Null);
-    assert_eq!(ids_with(&api, "pending").await, [id.clone()]);
+    assert_eq!(ids_with(&api, "pending").await, std::slice::from_ref(&id));
     assert!(ids_with(&api, "SYNCED").await.is_empty());
     let mut test = customer(2);
     test["isTestUser"] = json!(true);
@@ -713,7 +713,7 @@ async fn a_refused_customer_is_failed_with_the_reason_and_waits_again_after_a_re
             .unwrap_or_default()
             .is_empty()
     );
-    assert_eq!(ids_with(&api, "FAILED").await, [id.clone()]);
+    assert_eq!(ids_with(&api, "FAILED").await, std::slice::from_ref(&id));
     assert_eq!(operation["status"], "FAILED");
     assert_eq!(operation["errorCode"], "PUG-2006");
     let listed = api.get(&format!("{QUEUE}?dead=true")).await;

@@ -232,7 +232,12 @@ async fn cursors_that_were_tampered_with_are_refused(mut world: World) {
         assert_eq!(refused.wrong_fields(), ["cursor"], "{cursor}");
     }
     // A time that is text stands only in SQLite.
-    let text = api.get(&format!("{CUSTOMERS}?cursor={}", encode(&format!("{id}:tsoon")))).await;
+    let text = api
+        .get(&format!(
+            "{CUSTOMERS}?cursor={}",
+            encode(&format!("{id}:tsoon"))
+        ))
+        .await;
     let expected = match running.db.engine() {
         Engine::Sqlite => 200,
         Engine::Postgres => 422,
@@ -563,4 +568,32 @@ async fn a_caller_that_stalls_does_not_stop_the_others() {
     assert_eq!(answered.expect("in time").status, 200);
     drop(stalled);
     running.shutdown().await;
+}
+
+/// No route of ours is known to panic; this one does, behind the same layers.
+#[tokio::test]
+async fn a_panic_is_500_in_the_envelope_and_stops_nothing() {
+    async fn defect() -> &'static str {
+        panic!("secret inner words")
+    }
+    let world = World::sqlite().await;
+    let routes = axum::Router::new()
+        .route("/api/defect", axum::routing::get(defect))
+        .route("/api/fine", axum::routing::get(async || "fine"));
+    let router = pugmark::http::layered(routes, &world.settings.server);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let api = Api::at(listener.local_addr().expect("bound"));
+    let server = tokio::spawn(async move { axum::serve(listener, router).await });
+
+    let failed = api.get("/api/defect").await;
+    failed.assert_error(500, "INTERNAL_SERVER_ERROR", "/api/defect");
+    assert!(
+        !failed.text.contains("secret inner words"),
+        "{}",
+        failed.text
+    );
+    assert_eq!(api.get("/api/fine").await.text, "fine");
+    server.abort();
 }

@@ -39,7 +39,7 @@ async fn history(world: &World) {
             "INSERT INTO customers (\"id\", \"firstName\", \"lastName\", \"phoneNumber\", \"idType\", \"idNumber\", \"createdAt\") \
              {series} SELECT {id}, 'A', 'B', '0712345678', 'PASSPORT', CAST(n AS TEXT), {now} FROM g"
         ),
-        format!("UPDATE change_log SET processed_at = captured_at WHERE id % 10 <> 0"),
+        "UPDATE change_log SET processed_at = captured_at WHERE id % 10 <> 0".to_owned(),
         format!(
             "INSERT INTO crm_links (entity_type, entity_id, module, vtiger_id, sync_status, created_at, updated_at) \
              {series} SELECT 'CUSTOMER', {text}, 'Contacts', '12x' || n, 'SYNCED', {now}, {now} FROM g"

@@ -1,7 +1,7 @@
 //! `customer.create`, `customer.update`, `customer.mark`: brings the contact of one customer to the state the row has now.
 //!
 //! All three kinds run the same way: what is to be done follows from the row, the link and what the CRM says at the time,
-//! not from the kind. [`crate::delivery::protocol`] decides; [`conversation`] does what it asks for; [`ending`] turns the
+//! not from the kind. [`crate::delivery::protocol`] decides; `conversation` does what it asks for; `ending` turns the
 //! result into what the queue stores.
 
 mod conversation;
