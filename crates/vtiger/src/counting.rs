@@ -23,8 +23,9 @@ impl Client {
     ///
     /// On a server that cannot count (vTiger 8.3 and 8.4) up to four more queries are made, and a number above 100 means
     /// "at least so many". 0 is believed when every query that found nothing did show a record known to exist. In a module
-    /// that shows no record at all there is none to ask beside; then the currencies, of which every installation has
-    /// one, have to show that queries are executed and that this server does not count.
+    /// that shows no record at all there is none to ask beside; then the users, of whom every installation has one and
+    /// who are served by the same code as records, have to show that queries are executed and that this server does
+    /// not count.
     ///
     /// # Errors
     /// [`CallError::Unreadable`] when nothing shows that the query was executed: a database error the server swallowed
@@ -56,7 +57,7 @@ impl Client {
         let anything = Query::select(query.module()).limit(2);
         let witnesses = self.ids(module, anything).await?;
         if witnesses.is_empty() {
-            self.expect_currencies_that_are_not_counted().await?;
+            self.expect_users_that_are_not_counted().await?;
         }
         let mut found = BTreeSet::new();
         for witness in &witnesses {
@@ -69,14 +70,14 @@ impl Client {
         Ok(u64::try_from(found.len()).unwrap_or(u64::MAX))
     }
 
-    /// A server whose database fails shows no currency either, and one that counts them has swallowed the count it was
-    /// asked for.
-    async fn expect_currencies_that_are_not_counted(&self) -> Result<(), CallError> {
-        let currencies = Query::select("Currency").fields(["id"]).limit(1);
-        let (any, number) = (currencies.to_vtql()?, currencies.to_count_vtql()?);
+    /// A server whose database fails shows no user either, and one that counts them has swallowed the count it was
+    /// asked for. (Currencies and groups prove nothing: vTiger 8.3 counts them.) Who may not see users is refused.
+    async fn expect_users_that_are_not_counted(&self) -> Result<(), CallError> {
+        let users = Query::select("Users").fields(["id"]).limit(1);
+        let (any, number) = (users.to_vtql()?, users.to_count_vtql()?);
         let shown = self.rows(any).await?;
         if shown == Some(0) {
-            let message = "no query is answered: not even a currency is shown";
+            let message = "no query is answered: not even a user is shown";
             return Err(unexpected_result(&Operation::read("query"), message));
         }
         if self.rows(number).await?.is_some_and(|rows| rows > 0) {
