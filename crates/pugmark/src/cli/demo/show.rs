@@ -81,7 +81,8 @@ impl Show {
     pub(super) fn finish(self) {
         self.refresh(Some(0));
         // Test customers and those deleted at once never get a contact: what was made is all there is to make.
-        self.contacts.set_length(self.journal.count_created("Contacts"));
+        self.contacts
+            .set_length(self.journal.count_created("Contacts"));
         for bar in [&self.rows, &self.contacts, &self.waiting, &self.last_event] {
             bar.finish();
         }
