@@ -322,13 +322,21 @@ async fn start_api(
         tracing::warn!("APP_SECRET_TOKEN is not set: the internal API refuses every request");
     }
     let router = http::router(state, settings);
-    let stop = cancelled.clone();
+    let (stop, end) = (cancelled.clone(), cancelled.clone());
+    let grace = settings.shutdown_grace;
     tasks.spawn(async move {
-        let served = axum::serve(listener, router)
-            .with_graceful_shutdown(async move { stop.cancelled().await })
-            .await;
-        if let Err(error) = served {
-            tracing::error!(%error, "the HTTP server ended");
+        let served =
+            axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
+        let patience = async {
+            end.cancelled().await;
+            tokio::time::sleep(grace).await;
+        };
+        tokio::select! {
+            ended = served.into_future() => if let Err(error) = ended {
+                tracing::error!(%error, "the HTTP server ended");
+            },
+            // A caller who never ends its request must not keep the store open.
+            () = patience => tracing::warn!("requests that did not end within the grace period were cut off"),
         }
     });
     tracing::info!("listening on http://{address}");

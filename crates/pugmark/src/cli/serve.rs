@@ -22,9 +22,14 @@ pub(super) struct ServeArgs {
 /// # Errors
 /// What kept it from starting.
 pub(super) async fn run(args: ServeArgs, settings: Settings) -> Result<ExitCode, CliError> {
-    let mut running = app::start(settings, args.roles).await?;
+    let mut stop = std::pin::pin!(stop_signal());
+    let mut running = tokio::select! {
+        started = app::start(settings, args.roles) => started?,
+        // Nothing is being delivered yet.
+        () = &mut stop => return Ok(ExitCode::SUCCESS),
+    };
     let code = tokio::select! {
-        () = stop_signal() => {
+        () = &mut stop => {
             tracing::info!("stopping: finishing what is being delivered");
             ExitCode::SUCCESS
         }
