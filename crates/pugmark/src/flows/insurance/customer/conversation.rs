@@ -132,7 +132,7 @@ impl<'a> Conversation<'a> {
                     attempt = again;
                     first
                 }
-                Err(Stop::End(ended)) => return ended,
+                Err(Stop::End(ended)) => return *ended,
             };
         }
     }
@@ -219,7 +219,7 @@ impl<'a> Conversation<'a> {
     async fn create(&mut self) -> Result<Heard<RecordId>, Stop> {
         let fields = self.fields().await?;
         if fields.reference().is_none() {
-            return Err(Stop::End(Ended::NoReferenceField));
+            return Err(Stop::end(Ended::NoReferenceField));
         }
         let mut element = Element::new();
         for (field, value) in &self.handler.crm.settings.contact_defaults {
@@ -317,12 +317,12 @@ impl<'a> Conversation<'a> {
             .await;
         match linked {
             Ok(()) => Ok(Heard::Linked),
-            Err(QueueError::LeaseLost(_)) => Err(Stop::End(Ended::LeaseLost)),
+            Err(QueueError::LeaseLost(_)) => Err(Stop::end(Ended::LeaseLost)),
             Err(QueueError::Db(error)) if error.is_unique_violation() => {
-                Err(Stop::End(Ended::LinkedElsewhere(id.clone())))
+                Err(Stop::end(Ended::LinkedElsewhere(id.clone())))
             }
-            Err(QueueError::Db(error)) => Err(Stop::End(Ended::Store(error))),
-            Err(_) => Err(Stop::End(Ended::LeaseLost)),
+            Err(QueueError::Db(error)) => Err(Stop::end(Ended::Store(error))),
+            Err(_) => Err(Stop::end(Ended::LeaseLost)),
         }
     }
 
@@ -408,7 +408,7 @@ impl<'a> Conversation<'a> {
     fn by_reference(&self, fields: &ContactFields) -> Result<Query, Stop> {
         let reference = fields
             .reference()
-            .ok_or(Stop::End(Ended::NoReferenceField))?;
+            .ok_or(Stop::end(Ended::NoReferenceField))?;
         Ok(Query::select(CONTACTS).filter(Condition::eq(reference, self.task.id.as_str())))
     }
 
@@ -430,7 +430,7 @@ impl<'a> Conversation<'a> {
             .db
             .read()
             .await
-            .map_err(|error| Stop::End(Ended::Store(error)))?;
+            .map_err(|error| Stop::end(Ended::Store(error)))?;
         let fields = match self
             .handler
             .crm
@@ -439,7 +439,7 @@ impl<'a> Conversation<'a> {
         {
             Ok(fields) => Arc::new(fields),
             Err(MapError::Call(error)) => return Err(error.into()),
-            Err(MapError::Db(error)) => return Err(Stop::End(Ended::Store(error))),
+            Err(MapError::Db(error)) => return Err(Stop::end(Ended::Store(error))),
         };
         self.fields = Some(fields.clone());
         Ok(fields)
@@ -464,7 +464,7 @@ impl<'a> Conversation<'a> {
     }
 
     fn shadow(&self, action: &'static str, record: Option<RecordId>, fields: Vec<String>) -> Stop {
-        Stop::End(Ended::Shadow(WouldDo {
+        Stop::end(Ended::Shadow(WouldDo {
             action,
             record,
             fields,
@@ -476,12 +476,18 @@ impl<'a> Conversation<'a> {
 enum Stop {
     /// Begin again, as after an earlier attempt: look before writing.
     Restart,
-    End(Ended),
+    End(Box<Ended>),
+}
+
+impl Stop {
+    fn end(ended: Ended) -> Self {
+        Stop::End(Box::new(ended))
+    }
 }
 
 impl From<CallError> for Stop {
     fn from(error: CallError) -> Self {
-        Stop::End(Ended::Call(error))
+        Stop::end(Ended::Call(error))
     }
 }
 
