@@ -1,7 +1,8 @@
 //! Pugmark as a whole: what a written row leads to in the CRM, judged by the CRM's own journal.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 // Clippy's exception for tests does not reach their helper functions.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod api;
 mod bad_input;
 mod bench;
@@ -10,6 +11,7 @@ mod cli;
 mod cloud;
 mod configuration;
 mod console;
+mod crash;
 mod delivery;
 mod delivery_model;
 mod demo;
