@@ -29,6 +29,6 @@ pub use clock::{Clock, ManualClock};
 pub use fault::{Fault, FaultPlan, Faults, Match, Occurrence, Rule};
 pub use journal::{Journal, JournalEntry, JournalKind, Moment, Outcome};
 pub use vtiger::{
-    CloudQuota, CustomField, CustomFieldKind, Edition, Latency, StoredRecord, UserSpec, Variant,
-    VtigerSandbox, VtigerSandboxBuilder,
+    CloudQuota, CustomField, CustomFieldKind, Edition, Latency, Release, StoredRecord, UserSpec,
+    Variant, VtigerSandbox, VtigerSandboxBuilder,
 };

@@ -36,7 +36,7 @@ impl Call<'_> {
             .map(|(at, field)| {
                 (
                     field.name.clone(),
-                    json!(self.state.shown(self.dialect, module, number, at)),
+                    self.state.shown_in_record(self.dialect, module, number, at),
                 )
             })
             .collect()
@@ -64,18 +64,17 @@ impl Call<'_> {
         let about = self.state.catalogue.module(asked_in);
         let mut record = Map::new();
         for (at, field) in about.fields.iter().enumerate() {
-            let truth = kept
-                .get(&field.name)
-                .and_then(Value::as_str)
-                .unwrap_or_default();
+            let shown = kept.get(&field.name);
+            let truth = shown.and_then(Value::as_str).unwrap_or_default();
             let odd = self.dialect == Dialect::OpenSource
                 && matches!(field.kind, Kind::Text(_))
                 && odd(about, at);
             let sent = element.get(&field.name).filter(|_| odd && field.editable);
-            record.insert(
-                field.name.clone(),
-                json!(sent.map_or_else(|| truth.to_owned(), |sent| overdecoded(truth, sent))),
-            );
+            let answered = match sent {
+                Some(sent) => json!(overdecoded(truth, sent)),
+                None => shown.cloned().unwrap_or_else(|| json!("")),
+            };
+            record.insert(field.name.clone(), answered);
         }
         if asked_in != placed.module {
             record.insert(

@@ -19,8 +19,6 @@ const CHALLENGE_SECONDS: i64 = 300;
 
 /// Version of the web service interface.
 const VERSION: &str = "0.22";
-/// Version of the product.
-const VTIGER_VERSION: &str = "8.0.0";
 
 /// The session's lock: PHP lets one request at a time into a session.
 pub(super) type SessionLock = Arc<Mutex<()>>;
@@ -157,7 +155,7 @@ pub(super) fn login(
         "sessionName": name,
         "userId": Dialect::OpenSource.id("Users", user.number),
         "version": VERSION,
-        "vtigerVersion": VTIGER_VERSION,
+        "vtigerVersion": state.release.version(),
     });
     Ok((answer, user))
 }
@@ -171,7 +169,7 @@ pub(super) fn extend(state: &mut State, session: Option<&str>, now: Timestamp) -
         "sessionName": name,
         "userId": Dialect::OpenSource.id("Users", user),
         "version": VERSION,
-        "vtigerVersion": VTIGER_VERSION,
+        "vtigerVersion": state.release.version(),
     }))
 }
 

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::release::Release;
 use crate::clock::Clock;
 
 /// Which state of repair the installation is in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Variant {
-    /// A fresh 8.0.0 on PHP 8, with its broken operations.
+    /// A fresh installation on PHP 8, with its broken operations.
     #[default]
     Stock,
     /// An administrator repaired the operation registry: `logout`, `changePassword` and `deleteUser` work.
@@ -256,6 +257,7 @@ impl Default for CloudQuota {
 pub(crate) struct Config {
     pub(crate) seed: u64,
     pub(crate) variant: Variant,
+    pub(crate) release: Release,
     pub(crate) edition: Edition,
     pub(crate) port: u16,
     pub(crate) time_zone_offset_seconds: i64,
@@ -279,6 +281,7 @@ impl Default for Config {
         Self {
             seed: 0,
             variant: Variant::default(),
+            release: Release::default(),
             edition: Edition::default(),
             port: 0,
             time_zone_offset_seconds: 0,

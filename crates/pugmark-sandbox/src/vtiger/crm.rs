@@ -228,7 +228,7 @@ impl Crm {
         let mut state = self.state();
         let executed = operations::execute(self.stage(&mut state, number, began_at), request);
         drop(state);
-        let mut reply = webservice::reply(&executed.answer);
+        let mut reply = webservice::reply(self.config.release, &executed.answer);
         let outcome = webservice::outcome(&executed.answer);
         let failure = executed.answer.err();
         if self.config.variant == Variant::DisplayErrors {

@@ -1,4 +1,4 @@
-//! The look-alike of vTiger: open-source `webservice.php` 8.0 and the hosted edition's REST API over one store.
+//! The look-alike of vTiger: open-source `webservice.php` 8.0 (or 8.3) and the hosted edition's REST API over one store.
 //!
 //! Modelled are Contacts, Leads, Accounts, HelpDesk, Documents, Calendar, Events, ModComments, Users, Groups and
 //! Currency, all from recorded `describe` answers. Other modules are listed as on a real installation but answer as to a
@@ -23,6 +23,7 @@ mod operations;
 mod principals;
 mod records;
 mod related;
+mod release;
 mod sandbox;
 mod saving;
 mod server;
@@ -36,5 +37,6 @@ mod webservice;
 mod widths;
 
 pub use config::{CloudQuota, CustomField, CustomFieldKind, Edition, Latency, UserSpec, Variant};
+pub use release::Release;
 pub use sandbox::{VtigerSandbox, VtigerSandboxBuilder};
 pub use store::StoredRecord;

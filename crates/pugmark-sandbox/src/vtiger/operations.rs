@@ -223,14 +223,14 @@ fn dispatch(
         return Err(Failure::Fatal);
     }
     let text = |parameter: &str| params.text(parameter).unwrap_or_default();
-    let element = || element_of(params);
+    let element = || config.release.element(params);
     match name {
         "listtypes" => Ok(list_types(call, text("fieldTypeList"))),
         "describe" => call.describe(text("elementType")),
-        "create" => call.create(text("elementType"), &element()),
+        "create" => call.create(text("elementType"), &element()?),
         "retrieve" => call.retrieve(text("id")),
-        "revise" => call.change(&element(), Mode::Revise),
-        "update" => call.change(&element(), Mode::Update),
+        "revise" => call.change(&element()?, Mode::Revise),
+        "update" => call.change(&element()?, Mode::Update),
         "delete" => call.delete(text("id")),
         "query" => query(call, text("query")),
         "relatedtypes" => related::types(call, text("elementType")),
@@ -246,18 +246,10 @@ fn dispatch(
         ),
         "deleteuser" => delete_user(call, text("id"), text("newOwnerId")),
         other if config.user_operations.iter().any(|own| own == other) => {
-            create_user(call, &element())
+            create_user(call, &element()?)
         }
         _ => Err(Failure::Fatal),
     }
-}
-
-/// The JSON in `element`; null when it cannot be read.
-fn element_of(params: &Params) -> Value {
-    params
-        .text("element")
-        .and_then(|text| serde_json::from_str(text).ok())
-        .unwrap_or_default()
 }
 
 /// `listtypes`, restricted to modules with a field of one of these types when a JSON list of type names is given.

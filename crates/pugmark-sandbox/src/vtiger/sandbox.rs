@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::config::{CloudQuota, Config, CustomField, Edition, Latency, UserSpec, Variant};
 use super::crm::Crm;
+use super::release::Release;
 use super::server::Server;
 use super::store::StoredRecord;
 use crate::clock::Clock;
@@ -38,6 +39,13 @@ impl VtigerSandboxBuilder {
     #[must_use]
     pub fn variant(mut self, variant: Variant) -> Self {
         self.config.variant = variant;
+        self
+    }
+
+    /// Release of the open-source edition; 8.0 unless said.
+    #[must_use]
+    pub fn release(mut self, release: Release) -> Self {
+        self.config.release = release;
         self
     }
 

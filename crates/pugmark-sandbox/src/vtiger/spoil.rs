@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::crm::{Crm, Done, Interface};
+use super::release::Release;
 use super::{cloud, noise, operations, webservice};
 use crate::fault::Fault;
 use crate::journal::{Moment, Outcome};
@@ -140,12 +141,11 @@ impl Crm {
     }
 
     fn success(&self, interface: Interface, result: &serde_json::Value) -> Reply {
-        let content_type = if interface == Interface::Rest {
-            "text/json"
-        } else {
-            "application/json"
+        let (content_type, release) = match interface {
+            Interface::Rest => ("text/json", Release::default()),
+            Interface::WebService => ("application/json", self.config.release),
         };
-        Reply::new(200, content_type, webservice::success(result))
+        Reply::new(200, content_type, webservice::success(release, result))
     }
 
     fn unknown_error(&self, interface: Interface) -> Reply {

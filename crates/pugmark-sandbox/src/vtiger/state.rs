@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use serde_json::Value;
 
 use super::auth::Auth;
 use super::catalogue::{Catalogue, Kind, ModuleIndex};
@@ -11,6 +12,7 @@ use super::config::{Config, Edition};
 use super::dialect::Dialect;
 use super::entities;
 use super::principals;
+use super::release::Release;
 use super::store::{Row, Store, StoredRecord};
 use crate::fault::mix;
 
@@ -21,6 +23,7 @@ pub(super) struct State {
     pub(super) store: Store,
     pub(super) auth: Auth,
     pub(super) seed: u64,
+    pub(super) release: Release,
     /// In whose ids the journal and the sandbox's owner speak.
     pub(super) canonical: Dialect,
     time_zone: SignedDuration,
@@ -37,6 +40,7 @@ impl State {
             store,
             auth: Auth::new(config.session_idle),
             seed: config.seed,
+            release: config.release,
             canonical: if cloud {
                 Dialect::Cloud
             } else {
@@ -120,6 +124,49 @@ impl State {
                 )
             }
             (_, cell) => cell.unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// A field in a record; see [`State::shown`].
+    pub(super) fn shown_in_record(
+        &self,
+        dialect: Dialect,
+        module: ModuleIndex,
+        number: u64,
+        field: usize,
+    ) -> Value {
+        let kind = &self.catalogue.module(module).fields[field].kind;
+        self.nullable(dialect, matches!(kind, Kind::Reference(_)), || {
+            self.shown(dialect, module, number, field)
+        })
+    }
+
+    /// A field in a row of a query; see [`State::shown`].
+    pub(super) fn shown_in_query(
+        &self,
+        dialect: Dialect,
+        module: ModuleIndex,
+        number: u64,
+        field: usize,
+    ) -> Value {
+        let kind = &self.catalogue.module(module).fields[field].kind;
+        self.nullable(
+            dialect,
+            matches!(kind, Kind::Reference(_) | Kind::Date),
+            || self.shown(dialect, module, number, field),
+        )
+    }
+
+    fn nullable(&self, dialect: Dialect, may_be_null: bool, shown: impl Fn() -> String) -> Value {
+        let text = shown();
+        let null = may_be_null
+            && text.is_empty()
+            && dialect == Dialect::OpenSource
+            && self.release.shows_null();
+        if null {
+            Value::Null
+        } else {
+            Value::String(text)
         }
     }
 

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::failure::{Answer, Failure, RESTRICTED};
+use super::release::Release;
 use crate::journal::Outcome;
 use crate::wire::{PHP_HTML, Reply, php_json};
 
@@ -12,9 +13,9 @@ const JSON: &str = "application/json";
 pub(super) const PATH: &str = "/webservice.php";
 
 /// Writes an answer as PHP does.
-pub(super) fn reply(answer: &Answer) -> Reply {
+pub(super) fn reply(release: Release, answer: &Answer) -> Reply {
     match answer {
-        Ok(result) => Reply::new(200, JSON, success(result)),
+        Ok(result) => Reply::new(200, JSON, success(release, result)),
         Err(Failure::Refused { code, message }) => Reply::new(200, JSON, failure(code, message)),
         Err(Failure::Fatal) => Reply::fatal(),
         Err(Failure::Restricted) => Reply::new(200, PHP_HTML, RESTRICTED.to_owned()),
@@ -36,8 +37,8 @@ pub(super) fn outcome(answer: &Answer) -> Outcome {
 }
 
 /// `success:true` with this result.
-pub(super) fn success(result: &Value) -> String {
-    php_json(&json!({ "success": true, "result": result }))
+pub(super) fn success(release: Release, result: &Value) -> String {
+    release.json(&json!({ "success": true, "result": result }))
 }
 
 /// The error for an exception nobody foresaw.

@@ -11,6 +11,7 @@ mod contract;
 mod faults;
 mod journal;
 mod raw;
+mod releases;
 mod sessions;
 mod store;
 mod users;

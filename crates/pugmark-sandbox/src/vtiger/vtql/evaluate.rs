@@ -54,6 +54,10 @@ pub(in crate::vtiger) fn run(
     };
     let mut numbers = matching(state, module, &tests, scope);
     if query.selection == Selection::Count {
+        let counts = state.release.counts(&state.catalogue.module(module).name);
+        if dialect == Dialect::OpenSource && !counts {
+            return Ok(json!([]));
+        }
         return Ok(json!([{ "count": numbers.len().to_string() }]));
     }
     sort(
@@ -342,7 +346,7 @@ fn project(
     for &field in fields {
         shown.insert(
             about.fields[field].name.clone(),
-            Value::String(state.shown(dialect, module, number, field)),
+            state.shown_in_query(dialect, module, number, field),
         );
     }
     Value::Object(shown)
