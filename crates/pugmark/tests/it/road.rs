@@ -1,13 +1,15 @@
 //! The main road: a customer row written by any program becomes a contact, and stays in step.
 
 use pugmark_queue::db::Engine;
+use pugmark_sandbox::Release;
 
-use crate::harness::{World, on_both_databases};
+use crate::harness::{World, on_both_databases, sandbox};
 
 on_both_databases!(
     a_customer_written_by_any_program_becomes_one_contact,
     an_edit_revises_only_what_changed,
     a_value_that_cannot_be_sent_leaves_the_contact_as_it_is_and_is_cleared_later,
+    a_vtiger_that_cannot_count_gets_every_customer_once,
 );
 
 async fn a_customer_written_by_any_program_becomes_one_contact(world: World) {
@@ -79,5 +81,25 @@ async fn a_value_that_cannot_be_sent_leaves_the_contact_as_it_is_and_is_cleared_
     world
         .wait_for_contact(&customer, |contact| contact.value("birthday").is_empty())
         .await;
+    running.shutdown().await;
+}
+
+async fn a_vtiger_that_cannot_count_gets_every_customer_once(world: World) {
+    let mut world = world.before(sandbox().release(Release::V8_3)).await;
+    // Every create is preceded by the two questions that follow an unclear one.
+    world.crm_settings().look_first = true;
+    let running = world.start().await;
+    let program = world.other_program().await;
+    let first = program.insert_customer("Were").await;
+    world.wait_for_contact(&first, |_| true).await;
+    let pasted = "x\u{b}y \\u0041";
+    let second = program.insert_customer(pasted).await;
+
+    let contact = world.wait_for_contact(&second, |_| true).await;
+    program.wait_until_idle().await;
+
+    assert_eq!(contact.value("lastname"), pasted);
+    assert_eq!(world.crm.records("Contacts").len(), 2);
+    assert!(world.contact_of(&first).is_some());
     running.shutdown().await;
 }
