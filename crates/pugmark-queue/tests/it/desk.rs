@@ -76,7 +76,10 @@ async fn a_replayed_dead_letter_takes_over_what_died_after_it(t: Harness) {
     t.enqueue(state("1", json!(2))).await;
     let second = t.claim_one().await;
     t.release(&second.lease, unknown()).await.unwrap();
-    t.queue.discard(second.id, "ann", "not wanted").await.unwrap();
+    t.queue
+        .discard(second.id, "ann", "not wanted")
+        .await
+        .unwrap();
 
     t.queue.retry(first.id, "ann", "again").await.unwrap();
 

@@ -142,7 +142,9 @@ async fn retry_after_is_obeyed(t: Harness) {
     assert_eq!(t.get(running.id).await.retry_count, 0);
 }
 
-async fn the_unknown_mark_moves_to_the_latest_unclear_attempt_and_goes_when_the_operation_is_done(t: Harness) {
+async fn the_unknown_mark_moves_to_the_latest_unclear_attempt_and_goes_when_the_operation_is_done(
+    t: Harness,
+) {
     t.enqueue(event("1")).await;
     let first = t.claim_one().await;
     t.release(&first.lease, unknown()).await.unwrap();

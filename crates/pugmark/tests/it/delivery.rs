@@ -456,7 +456,10 @@ async fn a_change_of_status_is_shown(world: World) {
             .wait_for_contact(&customer, |contact| contact.value(&status) == words)
             .await;
         program.wait_until_idle().await;
-        assert_eq!(sent(&program, "revise").await, std::slice::from_ref(&status));
+        assert_eq!(
+            sent(&program, "revise").await,
+            std::slice::from_ref(&status)
+        );
     }
     running.shutdown().await;
 }
