@@ -95,39 +95,6 @@ pub struct CustomerView {
     pub warnings: Option<String>,
 }
 
-/// What a new customer needs.
-#[derive(Debug, Clone)]
-pub struct NewCustomer {
-    /// UUID, as text.
-    pub id: String,
-    /// First name, trimmed.
-    pub first_name: String,
-    /// Middle name, trimmed; never empty.
-    pub middle_name: Option<String>,
-    /// Last name, trimmed.
-    pub last_name: String,
-    /// E-mail.
-    pub email: Option<String>,
-    /// Phone number.
-    pub phone_number: String,
-    /// `YYYY-MM-DD`.
-    pub date_of_birth: Option<String>,
-    /// Label of `Gender`.
-    pub gender: Option<String>,
-    /// Label of `IdType`.
-    pub id_type: String,
-    /// Number of the document.
-    pub id_number: String,
-    /// Label of `CustomerStatus`.
-    pub status: String,
-    /// Partner the customer belongs to.
-    pub partner_id: i32,
-    /// Whether this is a test customer.
-    pub is_test_user: bool,
-    /// Who registers the customer.
-    pub created_by: Option<String>,
-}
-
 fn columns(engine: Engine) -> String {
     format!(
         "CAST(c.\"id\" AS TEXT) AS id, c.\"firstName\" AS first_name, c.\"middleName\" AS middle_name, \
@@ -341,19 +308,25 @@ pub fn hot_queries(engine: Engine) -> [(&'static str, String); 3] {
 ///
 /// # Errors
 /// [`DbError`] with the violated constraint when the e-mail or the document is taken.
-pub async fn insert(conn: &mut Conn, new: &NewCustomer, now: Ts) -> Result<(), DbError> {
+pub async fn insert(
+    conn: &mut Conn,
+    new: &Customer,
+    partner_id: i32,
+    created_by: Option<&str>,
+) -> Result<(), DbError> {
     let engine = conn.engine();
     let sql = format!(
         "INSERT INTO customers (\"id\", \"firstName\", \"middleName\", \"lastName\", \"email\", \"phoneNumber\", \
          \"dateOfBirth\", \"gender\", \"idType\", \"idNumber\", \"status\", \"createdByPartnerId\", \"isTestUser\", \
          \"createdBy\", \"createdAt\", \"updatedAt\") \
-         VALUES ({id}, $2, $3, $4, $5, $6, {birth}, {gender}, {id_type}, $10, {status}, $12, $13, $14, {now}, {now})",
+         VALUES ({id}, $2, $3, $4, $5, $6, {birth}, {gender}, {id_type}, $10, {status}, $12, $13, $14, {created}, {updated})",
         id = dialect::uuid_parameter(engine, 1),
         birth = dialect::date_parameter(engine, 7),
         gender = dialect::enum_parameter(engine, 8, "Gender"),
         id_type = dialect::enum_parameter(engine, 9, "IdType"),
         status = dialect::enum_parameter(engine, 11, "CustomerStatus"),
-        now = dialect::instant_parameter(engine, 15),
+        created = dialect::instant_parameter(engine, 15),
+        updated = dialect::instant_parameter(engine, 16),
     );
     on!(conn, |c| sqlx::query(AssertSqlSafe(sql))
         .bind(&new.id)
@@ -367,10 +340,11 @@ pub async fn insert(conn: &mut Conn, new: &NewCustomer, now: Ts) -> Result<(), D
         .bind(&new.id_type)
         .bind(&new.id_number)
         .bind(&new.status)
-        .bind(new.partner_id)
+        .bind(partner_id)
         .bind(new.is_test_user)
-        .bind(new.created_by.as_deref())
-        .bind(now)
+        .bind(created_by)
+        .bind(new.created_at)
+        .bind(new.updated_at)
         .execute(c)
         .await
         .map(drop))?;

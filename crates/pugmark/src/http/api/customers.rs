@@ -21,7 +21,7 @@ use crate::http::correlation::CorrelationId;
 use crate::http::envelope::{ApiError, Envelope, ErrorEnvelope, Page, Pagination};
 use crate::http::parameters::{Parameters, PathId, search};
 use crate::store::change_log;
-use crate::store::customers::{self, Customer, CustomerFilter, CustomerView, NewCustomer};
+use crate::store::customers::{self, CustomerFilter, CustomerView};
 use crate::store::links::SyncStatus;
 use input::{CustomerPatchBody, GENDERS, ID_TYPES, NewCustomerBody, word_of};
 
@@ -231,29 +231,14 @@ async fn create(
 ) -> Result<Response, ApiError> {
     let edited = body.edited();
     edited.check(None)?;
-    let new = NewCustomer {
-        id: uuid::Uuid::new_v4().to_string(),
-        gender: edited.gender_label(),
-        id_type: edited.id_type_label(),
-        first_name: edited.first_name,
-        middle_name: edited.middle_name,
-        last_name: edited.last_name,
-        email: edited.email,
-        phone_number: edited.phone_number,
-        date_of_birth: edited.date_of_birth,
-        id_number: edited.id_number,
-        status: edited.status,
-        partner_id: body.partner_id,
-        is_test_user: edited.is_test_user,
-        created_by: Some(caller.name.to_string()),
-    };
-    let correlation = correlation_id.to_string();
     let now = Ts::now();
+    let new = edited.into_row(uuid::Uuid::new_v4().to_string(), now, now);
+    let (partner, correlation) = (body.partner_id, correlation_id.to_string());
     let view = state
         .db
         .write("create customer", move |conn| {
             Box::pin(async move {
-                customers::insert(conn, &new, now)
+                customers::insert(conn, &new, partner, Some(&caller.name))
                     .await
                     .map_err(refused_by_constraint)?;
                 change_log::correlate(conn, "customers", &new.id, &correlation).await?;
@@ -294,20 +279,7 @@ async fn patch(
                     .ok_or_else(|| ApiError::not_found("customer", &id))?;
                 let (edited, touched) = body.edited(&row);
                 edited.check(Some(&touched))?;
-                let changed = Customer {
-                    gender: edited.gender_label(),
-                    id_type: edited.id_type_label(),
-                    first_name: edited.first_name,
-                    middle_name: edited.middle_name,
-                    last_name: edited.last_name,
-                    email: edited.email,
-                    phone_number: edited.phone_number,
-                    date_of_birth: edited.date_of_birth,
-                    id_number: edited.id_number,
-                    status: edited.status,
-                    is_test_user: edited.is_test_user,
-                    ..row
-                };
+                let changed = edited.into_row(row.id, row.created_at, now);
                 customers::update(conn, &changed, Some(&caller.name), now)
                     .await
                     .map_err(refused_by_constraint)?;

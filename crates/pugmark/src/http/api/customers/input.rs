@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use garde::Validate;
+use pugmark_queue::db::Ts;
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
@@ -239,15 +240,25 @@ impl Edited {
         }
     }
 
-    /// Labels of the database for words of the API; labels that are none of ours stay as they are.
-    pub(super) fn gender_label(&self) -> Option<String> {
-        self.gender
-            .as_deref()
-            .map(|word| label_of(&GENDERS, word).unwrap_or_else(|| word.to_owned()))
-    }
-
-    pub(super) fn id_type_label(&self) -> String {
-        label_of(&ID_TYPES, &self.id_type).unwrap_or_else(|| self.id_type.clone())
+    /// The row, with the database's labels for the API's words; a label that is none of ours stays as it is.
+    pub(super) fn into_row(self, id: String, created_at: Ts, updated_at: Ts) -> Customer {
+        let label = |words, word: String| label_of(words, &word).unwrap_or(word);
+        Customer {
+            id,
+            first_name: self.first_name,
+            middle_name: self.middle_name,
+            last_name: self.last_name,
+            email: self.email,
+            phone_number: self.phone_number,
+            date_of_birth: self.date_of_birth,
+            gender: self.gender.map(|word| label(&GENDERS, word)),
+            id_type: label(&ID_TYPES, self.id_type),
+            id_number: self.id_number,
+            status: self.status,
+            is_test_user: self.is_test_user,
+            created_at,
+            updated_at,
+        }
     }
 }
 
