@@ -233,7 +233,12 @@ pub async fn start(settings: Settings, roles: Roles) -> Result<Running, StartErr
         start_worker(&settings, &db, &queue, crm.as_ref(), &cancelled, &mut tasks);
     }
     if roles.scheduler {
-        tasks.spawn(schedule::run(db.clone(), queue.clone(), cancelled.clone()));
+        tasks.spawn(schedule::run(
+            db.clone(),
+            queue.clone(),
+            settings.mode,
+            cancelled.clone(),
+        ));
     }
     let address = if roles.api {
         let state = AppState {

@@ -20,7 +20,7 @@ on_both_databases!(
     live_mode_takes_up_what_shadow_mode_only_looked_at,
     while_the_crm_is_away_attempts_stop_growing_and_nothing_dies,
     a_wrong_key_kills_nothing_and_the_right_one_delivers,
-    a_user_without_rights_kills_nothing,
+    an_unknown_user_kills_nothing,
     a_process_for_the_api_alone_delivers_nothing,
     a_process_for_the_worker_alone_delivers_and_does_not_listen,
 );
@@ -308,7 +308,7 @@ async fn a_wrong_key_kills_nothing_and_the_right_one_delivers(mut world: World) 
     running.shutdown().await;
 }
 
-async fn a_user_without_rights_kills_nothing(mut world: World) {
+async fn an_unknown_user_kills_nothing(mut world: World) {
     world.crm_settings().username = "nobody".to_owned();
     let running = world.start().await;
     let program = world.other_program().await;
