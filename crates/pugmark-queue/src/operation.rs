@@ -349,8 +349,14 @@ pub struct OperationRecord {
 }
 
 impl OperationRecord {
-    /// It is a dead letter: it failed for good and nobody has decided yet what to do about it.
+    /// It is a dead letter: it failed for good, no newer operation on the same record took over its work, and nobody has
+    /// decided yet what to do about it.
     pub fn is_dead(&self) -> bool {
+        self.failed_for_good() && self.heir.is_none()
+    }
+
+    /// It is not attempted again unless someone asks for it.
+    pub fn failed_for_good(&self) -> bool {
         self.status == Status::Failed && self.dead_at.is_some()
     }
 

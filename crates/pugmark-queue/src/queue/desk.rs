@@ -117,7 +117,7 @@ impl Queue {
         {
             return Err(QueueError::SecretNeeded(row.id));
         }
-        let worker = if row.is_dead() {
+        let worker = if row.failed_for_good() {
             self.replay(conn, &row, now).await?
         } else {
             if !due_now(conn, row.id, now).await? {
@@ -240,7 +240,7 @@ impl Queue {
     }
 
     async fn dead_letters(&self, filter: &BulkFilter) -> Result<Vec<OperationId>, QueueError> {
-        let sql = "SELECT id FROM vtiger_sync_queue WHERE status = 'FAILED' AND dead_at IS NOT NULL \
+        let sql = "SELECT id FROM vtiger_sync_queue WHERE status = 'FAILED' AND dead_at IS NOT NULL AND heir IS NULL \
                    AND ($1 IS NULL OR kind = $1) AND ($2 IS NULL OR error_code = $2) ORDER BY id LIMIT $3";
         let mut conn = self.db().read().await?;
         Ok(on!(&mut conn, |c| {

@@ -185,7 +185,8 @@ impl Queue {
     /// Those of the database.
     pub async fn counts(&self) -> Result<Vec<Count>, QueueError> {
         let sql = "SELECT kind, status, dead_at IS NOT NULL AS dead, count(*) AS operations FROM vtiger_sync_queue \
-                   WHERE status <> 'COMPLETED' GROUP BY kind, status, dead_at IS NOT NULL ORDER BY kind, status, dead";
+                   WHERE status <> 'COMPLETED' AND heir IS NULL GROUP BY kind, status, dead_at IS NOT NULL \
+                   ORDER BY kind, status, dead";
         let mut conn = self.db().read().await?;
         let rows: Vec<CountRow> = on!(&mut conn, |c| sqlx::query_as(sql).fetch_all(c).await)?;
         Ok(rows.into_iter().map(Count::from).collect())
@@ -273,10 +274,10 @@ where
     match filter.dead {
         None => {}
         Some(true) => {
-            query.push(" AND status = 'FAILED' AND dead_at IS NOT NULL");
+            query.push(" AND status = 'FAILED' AND dead_at IS NOT NULL AND heir IS NULL");
         }
         Some(false) => {
-            query.push(" AND NOT (status = 'FAILED' AND dead_at IS NOT NULL)");
+            query.push(" AND NOT (status = 'FAILED' AND dead_at IS NOT NULL AND heir IS NULL)");
         }
     }
     let equal = [

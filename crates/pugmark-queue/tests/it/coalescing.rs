@@ -264,7 +264,7 @@ async fn the_history_of_a_refused_one_goes_to_the_one_that_waits(t: Harness) {
     );
     assert_eq!(claimed.retry_count, 0, "it was not this one that failed");
     assert!(
-        t.get(first.id).await.is_dead(),
+        t.get(first.id).await.failed_for_good(),
         "the refused one stays a dead letter"
     );
 }

@@ -343,6 +343,28 @@ async fn counts_tell_waiting_running_and_dead_apart(t: Harness) {
     );
 }
 
+async fn a_dead_letter_whose_work_a_newer_one_took_over_needs_nobody_any_more(t: Harness) {
+    t.enqueue(state("1", json!(1))).await;
+    let dead = t.claim_one().await;
+    t.kill(&dead).await;
+    let listed = Filter {
+        dead: Some(true),
+        limit: 10,
+        ..Filter::default()
+    };
+    assert_eq!(t.queue.list(&listed).await.unwrap().operations.len(), 1);
+
+    t.enqueue(state("1", json!(2))).await;
+    let newer = t.claim_one().await;
+    t.complete(&newer.lease).await.unwrap();
+
+    assert_eq!(t.queue.list(&listed).await.unwrap().operations.len(), 0);
+    assert_eq!(t.queue.counts().await.unwrap(), []);
+    let taken_over = t.get(dead.id).await;
+    assert!(!taken_over.is_dead());
+    assert_eq!(taken_over.heir, Some(newer.id));
+}
+
 async fn pruning_takes_old_finished_operations_and_nothing_else(t: Harness) {
     for lane in 0..4 {
         t.enqueue(event(&lane.to_string())).await;
@@ -387,5 +409,6 @@ conformance!(
     dead_letters_are_replayed_in_bulk_by_kind_and_code,
     the_list_is_paged_and_filtered,
     counts_tell_waiting_running_and_dead_apart,
+    a_dead_letter_whose_work_a_newer_one_took_over_needs_nobody_any_more,
     pruning_takes_old_finished_operations_and_nothing_else,
 );

@@ -317,7 +317,7 @@ impl<'a> Pair<'a> {
         for real in page.operations {
             let index = self.index_of(real.id);
             let model = &self.model.rows[index];
-            let seen = (real.status, real.is_dead(), real.head);
+            let seen = (real.status, real.failed_for_good(), real.head);
             assert_eq!(
                 seen,
                 (

@@ -209,8 +209,9 @@ fn print_list(page: &Value) {
         } else {
             text(&item["status"])
         };
-        let trouble = match &item["blockedBy"] {
-            Value::String(by) => format!("blocked by {by}"),
+        let trouble = match (&item["blockedBy"], &item["takenOverBy"]) {
+            (Value::String(by), _) => format!("blocked by {by}"),
+            (_, Value::String(newer)) => format!("taken over by {newer}"),
             _ => text(&item["errorMessage"]),
         };
         table.add_row([

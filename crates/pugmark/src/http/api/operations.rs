@@ -73,6 +73,8 @@ pub struct OperationBody {
     correlation_id: String,
     /// The operation that does its work now.
     superseded_by: Option<String>,
+    /// The newer operation on the same record that took over after this one had failed for good.
+    taken_over_by: Option<String>,
     /// What came of it.
     #[schema(value_type = Option<Object>)]
     outcome: Option<serde_json::Value>,
@@ -112,6 +114,7 @@ impl From<OperationRecord> for OperationBody {
             error_message: record.error_message,
             correlation_id: record.correlation_id,
             superseded_by: record.superseded_by.map(|id| id.to_string()),
+            taken_over_by: record.heir.map(|id| id.to_string()),
             outcome: record.outcome.map(|outcome| outcome.0),
             payload: record.payload,
             requested_by: record.requested_by,

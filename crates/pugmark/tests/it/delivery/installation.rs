@@ -6,6 +6,7 @@ use pugmark_sandbox::{CustomField, CustomFieldKind, UserSpec};
 
 use super::{after_an_unrelated_edit, operations, sandbox_without, shown};
 use crate::harness::{Traffic, World, eventually, new_id, on_both_databases, sandbox};
+use crate::http::Api;
 
 on_both_databases!(
     without_the_reference_field_creates_are_held_until_it_appears,
@@ -296,5 +297,8 @@ async fn a_refused_record_can_be_mended_and_retried(world: World) {
         "SYNCED",
         "the old dead letter is nobody's trouble now"
     );
+    let status = Api::of(&running).get("/api/internal/status").await;
+    assert_eq!(status.data()["dead"], 0);
+    assert_eq!(status.data()["fine"], true);
     running.shutdown().await;
 }
