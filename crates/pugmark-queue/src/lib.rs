@@ -26,9 +26,10 @@ pub use operation::{
 };
 pub use policy::{KindPolicy, Policies};
 pub use queue::{
-    AttemptReport, BulkFilter, ClaimRequest, Claimed, Count, Cursor, Filter, Found, Lease, Page,
-    Pause, Queue, QueueOptions, Reclaimed, Release, Released, Transition, codes,
+    AttemptReport, BulkFilter, ClaimRequest, Claimed, Count, Cursor, DeadGroup, Due, Filter, Found,
+    Lease, Page, Pause, Progress, Queue, QueueOptions, Reclaimed, Release, Released, Swept,
+    Transition, codes,
 };
 pub use seal::{SealError, Sealer};
 pub use waker::{NoWaker, NotifyWaker, Waker};
-pub use worker::{Effects, Gate, Handled, Handler, OpenGate, Worker, WorkerOptions};
+pub use worker::{ATTEMPT, Effects, Gate, Handled, Handler, OpenGate, Worker, WorkerOptions};

@@ -387,4 +387,6 @@ pub struct AttemptRecord {
     pub classification: Option<String>,
     pub request: Option<Json<Value>>,
     pub answer: Option<Json<Value>>,
+    /// The request that the operation answered when the attempt began; `None` on attempts of before this was kept.
+    pub correlation_id: Option<String>,
 }

@@ -9,12 +9,20 @@ use crate::on;
 /// The queue's own migrations, for one migrator that runs them together with the application's. The queue uses the versions
 /// below 1000; the application's begin there. Both databases have the same versions.
 pub fn migrations(engine: Engine) -> Vec<Migration> {
-    let all = [(
-        1,
-        "queue",
-        include_str!("../../migrations/sqlite/0001_queue.sql"),
-        include_str!("../../migrations/postgres/0001_queue.sql"),
-    )];
+    let all = [
+        (
+            1,
+            "queue",
+            include_str!("../../migrations/sqlite/0001_queue.sql"),
+            include_str!("../../migrations/postgres/0001_queue.sql"),
+        ),
+        (
+            2,
+            "attempt correlation",
+            include_str!("../../migrations/sqlite/0002_attempt_correlation.sql"),
+            include_str!("../../migrations/postgres/0002_attempt_correlation.sql"),
+        ),
+    ];
     all.into_iter()
         .map(|(version, description, sqlite, postgres)| {
             let sql = match engine {

@@ -82,6 +82,8 @@ impl DbOptions {
                     self.statement_timeout.as_millis().to_string(),
                 ),
                 ("lock_timeout", self.lock_timeout.as_millis().to_string()),
+                // Where row level security would hide rows, a query fails instead of telling a part for the whole.
+                ("row_security", "off".to_owned()),
                 (
                     "default_transaction_read_only",
                     if self.read_only { "on" } else { "off" }.to_owned(),

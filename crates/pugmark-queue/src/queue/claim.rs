@@ -165,8 +165,8 @@ pub(crate) const CLAIM_SQLITE: &str = concat!(
 
 /// $1 now. The attempts of the rows that were just claimed: those that have none yet.
 const BEGIN_ATTEMPTS_SQLITE: &str = "\
-    INSERT INTO vtiger_sync_attempts (id, operation_id, owner, started_at) \
-    SELECT q.lease_token, q.id, q.lease_owner, $1 FROM vtiger_sync_queue AS q \
+    INSERT INTO vtiger_sync_attempts (id, operation_id, owner, started_at, correlation_id) \
+    SELECT q.lease_token, q.id, q.lease_owner, $1, q.correlation_id FROM vtiger_sync_queue AS q \
     WHERE q.status = 'PROCESSING' AND q.lease_expires_at = $2 \
     AND NOT EXISTS (SELECT 1 FROM vtiger_sync_attempts AS a WHERE a.id = q.lease_token)";
 
@@ -189,8 +189,8 @@ pub(crate) const CLAIM_POSTGRES: &str = concat!(
       lease_expires_at = COALESCE($3, statement_timestamp()) + $6::bigint * interval '1 microsecond', \
       attempts = q.attempts + 1, blocked_by = NULL, updated_at = COALESCE($3, statement_timestamp()) \
       FROM candidates AS c WHERE q.id = c.id RETURNING q.*), \
-    begun AS (INSERT INTO vtiger_sync_attempts (id, operation_id, owner, started_at) \
-      SELECT lease_token, id, lease_owner, updated_at FROM claimed) \
+    begun AS (INSERT INTO vtiger_sync_attempts (id, operation_id, owner, started_at, correlation_id) \
+      SELECT lease_token, id, lease_owner, updated_at, correlation_id FROM claimed) \
     SELECT id, kind, entity_type, entity_id, operation, lane, priority, next_attempt_at, payload, sealed_payload, \
       correlation_id, retry_count, attempts, inherited_attempts, unknown_at, lease_token, lease_expires_at, requested_by, \
       (SELECT COALESCE(json_agg(m.correlation_id), '[]'::json) FROM vtiger_sync_correlations AS m \

@@ -3,7 +3,7 @@
 use futures::FutureExt;
 use serde::Serialize;
 use serde_json::json;
-use sqlx::FromRow;
+use sqlx::{FromRow, QueryBuilder};
 use zeroize::Zeroizing;
 
 use super::row::{load, load_waiting};
@@ -30,15 +30,21 @@ pub struct Pause {
 pub struct BulkFilter {
     /// Of this kind.
     pub kind: Option<String>,
+    /// On this kind of record.
+    pub entity_type: Option<String>,
+    /// On this record.
+    pub entity_id: Option<String>,
     /// That died with this code.
     pub error_code: Option<String>,
+    /// That were queued after this one: goes on behind those that could not be dealt with.
+    pub after: Option<OperationId>,
     /// At most so many, oldest first.
     pub limit: u32,
 }
 
 impl Queue {
     /// Lets an operation run again at once: a dead letter is replayed with its failures forgiven (its history stays), a failed one does not wait
-    /// for its backoff. If a newer one of the same lane and key waits, that one takes over.
+    /// for its backoff, nor a blocked one for what it waits for. If a newer one of the same lane and key waits, that one takes over.
     ///
     /// Gives the operation that will do the work.
     ///
@@ -101,6 +107,22 @@ impl Queue {
             .await
     }
 
+    /// As [`retry_with_secret`](Self::retry_with_secret), in the caller's transaction.
+    ///
+    /// # Errors
+    /// As [`retry_with_secret`](Self::retry_with_secret).
+    pub async fn retry_with_secret_in(
+        &self,
+        conn: &mut Conn,
+        id: OperationId,
+        who: &str,
+        why: &str,
+        secret: &[u8],
+    ) -> Result<OperationId, QueueError> {
+        self.retry_as(conn, id, &Act::new("retry", who, why), Some(secret))
+            .await
+    }
+
     async fn retry_as(
         &self,
         conn: &mut Conn,
@@ -122,6 +144,9 @@ impl Queue {
         } else {
             if !due_now(conn, row.id, now).await? {
                 return Err(QueueError::Running(row.id));
+            }
+            if row.blocked_by.is_some() {
+                self.reseat(conn, &row.lane, now).await?;
             }
             row.id
         };
@@ -180,6 +205,7 @@ impl Queue {
             .execute(c)
             .await
             .map(drop))?;
+        self.step_past_blocked(conn, &row.lane, now).await?;
         Ok(row.id)
     }
 
@@ -239,17 +265,34 @@ impl Queue {
         Ok(workers)
     }
 
-    async fn dead_letters(&self, filter: &BulkFilter) -> Result<Vec<OperationId>, QueueError> {
-        let sql = "SELECT id FROM vtiger_sync_queue WHERE status = 'FAILED' AND dead_at IS NOT NULL AND heir IS NULL \
-                   AND ($1 IS NULL OR kind = $1) AND ($2 IS NULL OR error_code = $2) ORDER BY id LIMIT $3";
+    /// The dead letters that `filter` means, oldest first.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn dead_letters(&self, filter: &BulkFilter) -> Result<Vec<OperationId>, QueueError> {
         let mut conn = self.db().read().await?;
-        Ok(on!(&mut conn, |c| {
-            sqlx::query_scalar(sql)
-                .bind(&filter.kind)
-                .bind(&filter.error_code)
-                .bind(i64::from(filter.limit))
-                .fetch_all(c)
-                .await
+        Ok(on!(&mut conn, |c, DB| {
+            let mut query = QueryBuilder::<DB>::new(
+                "SELECT id FROM vtiger_sync_queue WHERE status = 'FAILED' AND dead_at IS NOT NULL AND heir IS NULL",
+            );
+            let equal = [
+                (" AND kind = ", &filter.kind),
+                (" AND entity_type = ", &filter.entity_type),
+                (" AND entity_id = ", &filter.entity_id),
+                (" AND error_code = ", &filter.error_code),
+            ];
+            for (condition, value) in equal {
+                if let Some(value) = value {
+                    query.push(condition).push_bind(value.clone());
+                }
+            }
+            if let Some(after) = filter.after {
+                query.push(" AND id > ").push_bind(after);
+            }
+            query
+                .push(" ORDER BY id LIMIT ")
+                .push_bind(i64::from(filter.limit));
+            query.build_query_scalar().fetch_all(c).await
         })?)
     }
 
@@ -384,14 +427,35 @@ impl Queue {
     /// # Errors
     /// Those of the database.
     pub async fn unblock(&self, conn: &mut Conn, key: &str) -> Result<usize, QueueError> {
-        let now = self.now(conn).await?;
+        let sql = "SELECT DISTINCT lane FROM vtiger_sync_queue \
+                   WHERE blocked_by = $1 AND blocked_by IS NOT NULL AND waiting = 1 ORDER BY lane";
+        let lanes: Vec<String> = on!(conn, |c| sqlx::query_scalar(sql)
+            .bind(key)
+            .fetch_all(c)
+            .await)?;
+        let mut freed = 0;
+        for lane in lanes {
+            freed += self.unblock_lane(conn, &lane, key).await?;
+        }
+        Ok(freed)
+    }
+
+    async fn unblock_lane(
+        &self,
+        conn: &mut Conn,
+        lane: &str,
+        key: &str,
+    ) -> Result<usize, QueueError> {
+        let now = self.lock_lane(conn, lane).await?;
         let sql = "UPDATE vtiger_sync_queue SET blocked_by = NULL, next_attempt_at = $2, updated_at = $2 \
-                   WHERE blocked_by = $1 AND blocked_by IS NOT NULL AND waiting = 1 RETURNING id";
+                   WHERE blocked_by = $1 AND blocked_by IS NOT NULL AND waiting = 1 AND lane = $3 RETURNING id";
         let freed: Vec<OperationId> = on!(conn, |c| sqlx::query_scalar(sql)
             .bind(key)
             .bind(now)
+            .bind(lane)
             .fetch_all(c)
             .await)?;
+        self.reseat(conn, lane, now).await?;
         freed
             .iter()
             .for_each(|id| self.wake_after_commit(conn, *id));
@@ -408,7 +472,7 @@ fn refuse_unless_open(row: &OperationRecord) -> Result<(), QueueError> {
 }
 
 async fn due_now(conn: &mut Conn, id: OperationId, now: Ts) -> Result<bool, DbError> {
-    let sql = "UPDATE vtiger_sync_queue SET next_attempt_at = $2, troubled_since = NULL, updated_at = $2 \
+    let sql = "UPDATE vtiger_sync_queue SET next_attempt_at = $2, troubled_since = NULL, blocked_by = NULL, updated_at = $2 \
                WHERE id = $1 AND waiting = 1";
     Ok(on!(conn, |c| sqlx::query(sql)
         .bind(id)

@@ -35,13 +35,14 @@ const UPSERT: &str = "\
         next_attempt_at = CASE WHEN q.attempts + q.inherited_attempts = 0 AND q.error_code IS NULL AND q.blocked_by IS NULL \
             AND excluded.next_attempt_at < q.next_attempt_at THEN excluded.next_attempt_at ELSE q.next_attempt_at END, \
         requested_by = COALESCE(excluded.requested_by, q.requested_by), updated_at = excluded.updated_at \
-    RETURNING id, correlation_id, inherited_attempts";
+    RETURNING id, correlation_id, inherited_attempts, head = 1 AS head";
 
 #[derive(FromRow)]
 struct Stored {
     id: OperationId,
     correlation_id: String,
     inherited_attempts: i32,
+    head: bool,
 }
 
 impl Queue {
@@ -69,6 +70,9 @@ impl Queue {
             .await?;
         self.wake_after_commit(conn, stored.id);
         if stored.id == id {
+            if !stored.head {
+                self.step_past_blocked(conn, &operation.lane, now).await?;
+            }
             if stored.inherited_attempts > 0 {
                 appoint_heir(conn, &operation, id, now).await?;
             }

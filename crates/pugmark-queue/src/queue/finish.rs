@@ -166,11 +166,14 @@ impl Queue {
             (Next::Wait { .. }, Some(newer)) => {
                 self.supersede_running(conn, &row, &verdict, &newer, now)
                     .await?;
+                // It may be blocked now, or another of the lane, in front of it, may have been unblocked while it ran.
+                self.reseat(conn, &row.lane, now).await?;
                 self.wake_after_commit(conn, newer.id);
                 Ok(Released::Superseded { by: newer.id })
             }
             (Next::Wait { until, .. }, None) => {
                 store(conn, &row, &verdict, now).await?;
+                self.reseat(conn, &row.lane, now).await?;
                 self.wake_after_commit(conn, row.id);
                 Ok(Released::Waiting { until })
             }

@@ -6,10 +6,21 @@ use crate::db::{Conn, DbError, Engine, Ts};
 use crate::on;
 use crate::queue::Queue;
 
-/// The first unfinished row of a lane becomes its head. Nothing happens where it already is.
-pub(crate) const PROMOTE: &str = "UPDATE vtiger_sync_queue SET head = 1, updated_at = $2 WHERE head = 0 AND id = (\
-     SELECT id FROM vtiger_sync_queue WHERE lane = $1 AND unfinished = 1 ORDER BY lane_seq LIMIT 1) \
+/// The first unfinished row of a lane that is not blocked becomes its head; where all are blocked, the first of them, so that it
+/// looks again from time to time. Nothing happens where there is a head.
+pub(crate) const PROMOTE: &str = "UPDATE vtiger_sync_queue SET head = 1, updated_at = $2 WHERE head = 0 \
+     AND NOT EXISTS (SELECT 1 FROM vtiger_sync_queue WHERE lane = $1 AND head = 1) AND id = COALESCE(\
+     (SELECT id FROM vtiger_sync_queue WHERE lane = $1 AND unfinished = 1 AND blocked_by IS NULL ORDER BY lane_seq LIMIT 1), \
+     (SELECT id FROM vtiger_sync_queue WHERE lane = $1 AND unfinished = 1 ORDER BY lane_seq LIMIT 1)) \
      RETURNING id";
+
+/// A head that waits gives its place back. One that is being carried out keeps it, and so does one that a claim takes at the
+/// same moment: then the lane is put in order when that attempt ends.
+const STEP_BACK: &str = "UPDATE vtiger_sync_queue SET head = 0, updated_at = $2 WHERE lane = $1 AND head = 1 AND waiting = 1";
+
+/// As [`STEP_BACK`], but only if what it waits for is not time alone.
+const STEP_BACK_IF_BLOCKED: &str = "UPDATE vtiger_sync_queue SET head = 0, updated_at = $2 \
+     WHERE lane = $1 AND head = 1 AND waiting = 1 AND blocked_by IS NOT NULL";
 
 impl Queue {
     /// Locks the lane until the transaction ends, and tells the time.
@@ -71,4 +82,42 @@ impl Queue {
         }
         Ok(())
     }
+
+    /// Puts the lane in order after a row in it was blocked or is no longer.
+    pub(super) async fn reseat(
+        &self,
+        conn: &mut Conn,
+        lane: &str,
+        now: Ts,
+    ) -> Result<(), QueueError> {
+        step_back(conn, STEP_BACK, lane, now).await?;
+        self.promote(conn, lane, now).await
+    }
+
+    /// Lets a row that was put behind others go first if these are all blocked: it may be what they wait for.
+    pub(super) async fn step_past_blocked(
+        &self,
+        conn: &mut Conn,
+        lane: &str,
+        now: Ts,
+    ) -> Result<(), QueueError> {
+        if step_back(conn, STEP_BACK_IF_BLOCKED, lane, now).await? {
+            self.promote(conn, lane, now).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn step_back(
+    conn: &mut Conn,
+    sql: &'static str,
+    lane: &str,
+    now: Ts,
+) -> Result<bool, DbError> {
+    Ok(on!(conn, |c| sqlx::query(sql)
+        .bind(lane)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected() > 0))?)
 }

@@ -13,6 +13,7 @@ mod read;
 mod reclaim;
 mod row;
 mod slots;
+mod sweep;
 mod verdict;
 
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -24,8 +25,9 @@ use rand::rngs::StdRng;
 pub use claim::{ClaimRequest, Claimed, Lease};
 pub use desk::{BulkFilter, Pause};
 pub use finish::{AttemptReport, Released, Transition};
-pub use read::{Count, Cursor, Filter, Found, Page};
+pub use read::{Count, Cursor, DeadGroup, Filter, Found, Page, Progress};
 pub use reclaim::Reclaimed;
+pub use sweep::{Due, Swept};
 pub use verdict::Release;
 
 #[cfg(feature = "testing")]

@@ -76,6 +76,36 @@ impl Found {
     }
 }
 
+/// Dead letters that are alike.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeadGroup {
+    /// Their kind.
+    pub kind: String,
+    /// The code with which they died.
+    pub error_code: Option<String>,
+    /// How many.
+    pub operations: i64,
+    /// When the first of them died.
+    pub first: Ts,
+    /// When the last of them died.
+    pub last: Ts,
+    /// The message of one of them.
+    pub example: Option<String>,
+}
+
+/// How far the operations that answer one request have come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromRow, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Progress {
+    /// They wait or are being carried out.
+    pub unfinished: i64,
+    /// They are done.
+    pub done: i64,
+    /// They are dead letters.
+    pub dead: i64,
+}
+
 /// How many operations are alike.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -170,7 +200,7 @@ impl Queue {
         let sql = "WITH RECURSIVE mine(id) AS (SELECT $1 UNION SELECT q.id FROM vtiger_sync_queue AS q \
                    JOIN mine ON q.superseded_by = mine.id WHERE q.superseded_by IS NOT NULL) \
                    SELECT a.id, a.operation_id, a.owner, a.started_at, a.finished_at, a.duration_us, a.ended, a.crm_calls, \
-                   a.classification, a.request, a.answer FROM mine JOIN vtiger_sync_attempts AS a ON a.operation_id = mine.id \
+                   a.classification, a.request, a.answer, a.correlation_id FROM mine JOIN vtiger_sync_attempts AS a ON a.operation_id = mine.id \
                    ORDER BY a.started_at, a.id";
         let mut conn = self.db().read().await?;
         Ok(on!(&mut conn, |c| sqlx::query_as(sql)
@@ -206,6 +236,47 @@ impl Queue {
             .await)?)
     }
 
+    /// How many operations of each kind were carried out since `since`: completed, and neither given up nor merged into another.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn succeeded_since(&self, since: Ts) -> Result<Vec<(String, i64)>, QueueError> {
+        let sql = "SELECT kind, count(*) FROM vtiger_sync_queue WHERE status = 'COMPLETED' AND processed_at >= $1 \
+                   AND dead_at IS NULL AND superseded_by IS NULL GROUP BY kind ORDER BY kind";
+        let mut conn = self.db().read().await?;
+        Ok(on!(&mut conn, |c| sqlx::query_as(sql)
+            .bind(since)
+            .fetch_all(c)
+            .await)?)
+    }
+
+    /// How many operations of each kind have become dead letters since `since` and still are.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn died_since(&self, since: Ts) -> Result<Vec<(String, i64)>, QueueError> {
+        let sql = "SELECT kind, count(*) FROM vtiger_sync_queue WHERE status = 'FAILED' AND dead_at IS NOT NULL \
+                   AND dead_at >= $1 GROUP BY kind ORDER BY kind";
+        let mut conn = self.db().read().await?;
+        Ok(on!(&mut conn, |c| sqlx::query_as(sql)
+            .bind(since)
+            .fetch_all(c)
+            .await)?)
+    }
+
+    /// The dead letters by kind and code, the most frequent first.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn dead_groups(&self) -> Result<Vec<DeadGroup>, QueueError> {
+        let sql = "SELECT kind, error_code, count(*) AS operations, min(dead_at) AS first, max(dead_at) AS last, \
+                   max(error_message) AS example FROM vtiger_sync_queue \
+                   WHERE status = 'FAILED' AND dead_at IS NOT NULL AND heir IS NULL \
+                   GROUP BY kind, error_code ORDER BY operations DESC, kind, error_code";
+        let mut conn = self.db().read().await?;
+        Ok(on!(&mut conn, |c| sqlx::query_as(sql).fetch_all(c).await)?)
+    }
+
     /// Since when the operation that waits longest has waited.
     ///
     /// # Errors
@@ -236,6 +307,26 @@ impl Queue {
         Ok(on!(&mut conn, |c| sqlx::query_as(sql)
             .bind(correlation_id)
             .fetch_all(c)
+            .await)?)
+    }
+}
+
+impl Queue {
+    /// How far the operations that answer the request `correlation_id` have come, those included into which it was merged.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn progress(&self, correlation_id: &str) -> Result<Progress, QueueError> {
+        let sql = "SELECT CAST(COALESCE(sum(unfinished), 0) AS BIGINT) AS unfinished, \
+                   CAST(COALESCE(sum(CASE WHEN status = 'COMPLETED' THEN 1 ELSE 0 END), 0) AS BIGINT) AS done, \
+                   CAST(COALESCE(sum(CASE WHEN status = 'FAILED' AND dead_at IS NOT NULL AND heir IS NULL THEN 1 ELSE 0 END), 0) \
+                   AS BIGINT) AS dead FROM vtiger_sync_queue WHERE superseded_by IS NULL \
+                   AND id IN (SELECT id FROM vtiger_sync_queue WHERE correlation_id = $1 \
+                   UNION SELECT operation_id FROM vtiger_sync_correlations WHERE correlation_id = $1)";
+        let mut conn = self.db().read().await?;
+        Ok(on!(&mut conn, |c| sqlx::query_as(sql)
+            .bind(correlation_id)
+            .fetch_one(c)
             .await)?)
     }
 }

@@ -236,6 +236,8 @@ fn without_secret(verdict: Verdict, row: &OperationRecord, now: Ts) -> Verdict {
         message: Some(format!(
             "the secret was kept as long as it may be and is erased; enter a new one{last}"
         )),
+        // What it waited for is of no matter any more; a replay begins anew.
+        blocked_by: None,
         ..verdict
     }
 }

@@ -22,6 +22,22 @@ pub(super) struct Attempt {
     pub(super) grace_over: CancellationToken,
 }
 
+/// Target of the one line that every attempt leaves in the log, for those who keep these lines and no others.
+pub const ATTEMPT: &str = "attempt";
+
+/// What every line of an attempt's log carries. It has the highest level because a filter that leaves out the span would take
+/// the correlation id from the errors that it lets through.
+pub(super) fn span(operation: &Claimed) -> tracing::Span {
+    tracing::error_span!(
+        "attempt",
+        operation = %operation.id,
+        kind = operation.kind,
+        entity = format_args!("{}:{}", operation.entity_type, operation.entity_id),
+        attempt = operation.earlier_attempts + 1,
+        correlation_id = operation.correlation_ids.first().map_or("", String::as_str),
+    )
+}
+
 /// What is written down at the end, as often as it takes.
 #[derive(Clone)]
 struct Ending {
@@ -107,8 +123,10 @@ impl Attempt {
 
     /// Writes the ending down. If the database refuses the effects, the operation must not be lost with them.
     async fn record(&self, ending: Ending) {
-        let Err(error) = self.persist(ending).await else {
-            return;
+        let line = Line::of(&ending);
+        let error = match self.persist(ending).await {
+            Ok(dead) => return line.write(&self.operation, dead),
+            Err(error) => error,
         };
         tracing::error!(operation = %self.operation.id, %error, "the end of an attempt could not be stored");
         let instead = Ending::unknown(
@@ -120,8 +138,8 @@ impl Attempt {
         }
     }
 
-    /// Repeats for as long as repeating can help; the lease makes that safe.
-    async fn persist(&self, ending: Ending) -> Result<(), QueueError> {
+    /// Repeats for as long as repeating can help; the lease makes that safe. Tells whether the operation is a dead letter now.
+    async fn persist(&self, ending: Ending) -> Result<bool, QueueError> {
         let mut tried = 0;
         loop {
             let (queue, lease, now) = (
@@ -133,10 +151,10 @@ impl Attempt {
                 async move { now.apply(&queue, conn, &lease).await }.boxed()
             });
             match write.await {
-                Ok(()) => return Ok(()),
+                Ok(dead) => return Ok(dead),
                 Err(QueueError::LeaseLost(id)) => {
                     tracing::warn!(operation = %id, "an attempt ended after its lease was lost; nothing was changed");
-                    return Ok(());
+                    return Ok(false);
                 }
                 Err(error) if may_pass(&error) && !self.grace_over.is_cancelled() => {
                     tracing::warn!(operation = %self.operation.id, %error, "the end of an attempt is stored again");
@@ -177,18 +195,60 @@ impl Ending {
         })
     }
 
-    async fn apply(self, queue: &Queue, conn: &mut Conn, lease: &Lease) -> Result<(), QueueError> {
-        let repeated = match self.what {
+    /// Whether the operation is a dead letter now.
+    async fn apply(
+        self,
+        queue: &Queue,
+        conn: &mut Conn,
+        lease: &Lease,
+    ) -> Result<bool, QueueError> {
+        let (repeated, dead) = match self.what {
             What::Done(outcome) => {
-                queue.complete(conn, lease, outcome, self.report).await? == Transition::Repeated
+                let done = queue.complete(conn, lease, outcome, self.report).await?;
+                (done == Transition::Repeated, false)
             }
             What::Release(why) => {
-                queue.release(conn, lease, why, self.report).await? == Released::Repeated
+                let released = queue.release(conn, lease, why, self.report).await?;
+                (released == Released::Repeated, released == Released::Dead)
             }
         };
         if let Some(effects) = self.effects.filter(|_| !repeated) {
             effects.apply(conn).await?;
         }
-        Ok(())
+        Ok(dead)
+    }
+}
+
+/// The line that an attempt leaves in the log: no values, only what became of it.
+struct Line {
+    outcome: &'static str,
+    filed_as: String,
+    crm_calls: u32,
+}
+
+impl Line {
+    fn of(ending: &Ending) -> Self {
+        Self {
+            outcome: match &ending.what {
+                What::Done(_) => "done",
+                What::Release(why) => why.word(),
+            },
+            filed_as: ending.report.classification.clone(),
+            crm_calls: ending.report.crm_calls,
+        }
+    }
+
+    fn write(self, operation: &Claimed, dead: bool) {
+        let ms = u64::try_from(operation.lease.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let Self {
+            outcome,
+            filed_as,
+            crm_calls,
+        } = self;
+        if dead {
+            tracing::warn!(target: ATTEMPT, outcome, filed_as, crm_calls, ms, "attempt ended: a dead letter now");
+        } else {
+            tracing::info!(target: ATTEMPT, outcome, filed_as, crm_calls, ms, "attempt ended");
+        }
     }
 }

@@ -12,10 +12,12 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::QueueError;
-use crate::db::{Conn, DbError};
+use crate::db::Conn;
 use crate::queue::{AttemptReport, ClaimRequest, Claimed, Queue, Release};
+pub use attempt::ATTEMPT;
 use attempt::Attempt;
 
 /// Carries out one kind of operation.
@@ -48,7 +50,7 @@ pub enum Handled {
     },
 }
 
-type Apply = dyn for<'c> Fn(&'c mut Conn) -> BoxFuture<'c, Result<(), DbError>> + Send + Sync;
+type Apply = dyn for<'c> Fn(&'c mut Conn) -> BoxFuture<'c, Result<(), QueueError>> + Send + Sync;
 
 /// Changes that belong to the end of an attempt and are committed with it, or not at all. May be called more than once, when a
 /// commit failed and is repeated, but takes effect once.
@@ -59,12 +61,19 @@ impl Effects {
     /// Effects made by `apply`, which runs inside the transaction.
     pub fn new<F>(apply: F) -> Self
     where
-        F: for<'c> Fn(&'c mut Conn) -> BoxFuture<'c, Result<(), DbError>> + Send + Sync + 'static,
+        F: for<'c> Fn(&'c mut Conn) -> BoxFuture<'c, Result<(), QueueError>>
+            + Send
+            + Sync
+            + 'static,
     {
         Self(Arc::new(apply))
     }
 
-    async fn apply(&self, conn: &mut Conn) -> Result<(), DbError> {
+    /// Makes the changes now, for an attempt that commits a part of its work before its end.
+    ///
+    /// # Errors
+    /// Those of `apply`.
+    pub async fn apply(&self, conn: &mut Conn) -> Result<(), QueueError> {
         (self.0)(conn).await
     }
 }
@@ -243,6 +252,7 @@ impl Running {
             );
             return;
         };
+        let span = attempt::span(&operation);
         let attempt = Attempt {
             queue: self.worker.queue.clone(),
             handler: handler.clone(),
@@ -251,7 +261,7 @@ impl Running {
             stop: self.stop.clone(),
             grace_over: self.grace_over.clone(),
         };
-        self.attempts.spawn(attempt.run());
+        self.attempts.spawn(attempt.run().instrument(span));
     }
 
     /// Until when there is nothing to do unless something happens.

@@ -27,7 +27,7 @@ async fn one_migrator_runs_the_queues_and_the_applications_migrations(t: Harness
     assert!(matches!(
         db.check_version(&all).await,
         Err(DbError::NotMigrated {
-            found: Some(1),
+            found: Some(2),
             needed: 1000
         })
     ));
@@ -51,7 +51,7 @@ async fn a_database_newer_than_the_program_is_refused(t: Harness) {
                 refused,
                 Err(DbError::NewerThanProgram {
                     found: 1000,
-                    known: 1
+                    known: 2
                 })
             ),
             "{refused:?}"

@@ -160,6 +160,7 @@ async fn dead_letters_are_replayed_in_bulk_by_kind_and_code(t: Harness) {
         kind: Some(kind.to_owned()),
         error_code: Some(code.to_owned()),
         limit,
+        ..BulkFilter::default()
     };
     assert!(
         t.queue

@@ -115,6 +115,51 @@ async fn kinds_that_are_held_back_or_not_wanted_are_left(t: Harness) {
     assert_eq!(t.queue.claim(wanted).await.unwrap().len(), 1);
 }
 
+async fn what_is_blocked_lets_others_of_its_lane_pass_and_keeps_its_place_among_the_blocked(
+    t: Harness,
+) {
+    let blocked = || Release::Blocked {
+        by: "the link".to_owned(),
+        recheck_after: policy().max_backoff * 4,
+    };
+    let first = t.enqueue(event("1")).await.id();
+    let second = t.enqueue(event("1")).await.id();
+    for id in [first, second] {
+        let claimed = t.claim_one().await;
+        assert_eq!(claimed.id, id);
+        t.release(&claimed.lease, blocked()).await.unwrap();
+    }
+    assert!(t.claim(10).await.is_empty(), "both wait");
+    // What comes later may be what they wait for.
+    let remedy = t.enqueue(event("1")).await.id();
+    let claimed = t.claim_one().await;
+    assert_eq!(claimed.id, remedy);
+    assert_eq!(t.unblock("the link").await, 2);
+    assert!(t.claim(10).await.is_empty(), "one at a time");
+    t.complete(&claimed.lease).await.unwrap();
+    for id in [first, second] {
+        let claimed = t.claim_one().await;
+        assert_eq!(claimed.id, id, "in their order");
+        t.complete(&claimed.lease).await.unwrap();
+    }
+}
+
+async fn a_blocked_lane_looks_again_from_time_to_time(t: Harness) {
+    let recheck_after = policy().max_backoff;
+    let id = t.enqueue(event("1")).await.id();
+    t.enqueue(event("1")).await;
+    for _ in 0..2 {
+        let claimed = t.claim_one().await;
+        let why = Release::Blocked {
+            by: "the link".to_owned(),
+            recheck_after,
+        };
+        t.release(&claimed.lease, why).await.unwrap();
+    }
+    t.clock.advance(recheck_after);
+    assert_eq!(t.claimed_ids().await, [id], "the first of the blocked");
+}
+
 async fn a_dead_letter_does_not_block_its_lane(t: Harness) {
     t.enqueue(event("1")).await;
     let follower = t.enqueue(event("1")).await;
@@ -211,6 +256,8 @@ conformance!(
     the_head_blocks_its_lane_through_backoff,
     the_head_blocks_its_lane_through_a_pause,
     kinds_that_are_held_back_or_not_wanted_are_left,
+    what_is_blocked_lets_others_of_its_lane_pass_and_keeps_its_place_among_the_blocked,
+    a_blocked_lane_looks_again_from_time_to_time,
     a_dead_letter_does_not_block_its_lane,
     the_urgent_comes_first_then_the_longest_due,
     nothing_starts_before_its_time,

@@ -18,5 +18,6 @@ mod model;
 mod plans;
 mod retries;
 mod seal;
+mod sweep;
 mod together;
 mod worker;

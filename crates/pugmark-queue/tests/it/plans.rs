@@ -181,6 +181,7 @@ async fn on_sqlite_no_hot_query_reads_the_queue_but_through_the_index_made_for_i
             let indexed = [
                 "queue_claim",
                 "queue_lane ",
+                "queue_lane_head ",
                 "sqlite_autoindex_vtiger_sync_queue_1",
             ];
             assert!(

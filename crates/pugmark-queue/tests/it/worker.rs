@@ -251,7 +251,7 @@ async fn effects_are_committed_with_the_completion(t: Harness) {
 
 async fn effects_the_database_refuses_leave_an_unknown_outcome_not_a_lost_operation(t: Harness) {
     let handler = does(|_| async {
-        let effects = Effects::new(|_| async { Err(DbError::ReadOnly) }.boxed());
+        let effects = Effects::new(|_| async { Err(DbError::ReadOnly.into()) }.boxed());
         Handled::Done {
             outcome: json!("done"),
             report: sent(),
@@ -309,7 +309,7 @@ async fn a_collision_while_storing_the_end_is_overcome(t: Harness) {
             } else {
                 Ok(())
             };
-            async move { result }.boxed()
+            async move { Ok(result?) }.boxed()
         });
         async move {
             Handled::Done {

@@ -151,15 +151,17 @@ impl Model {
         None
     }
 
+    /// What is blocked steps aside for what is not; what is being carried out is the head in any case.
     pub(crate) fn is_head(&self, index: usize) -> bool {
         let row = &self.rows[index];
+        let rank = |row: &Row| (row.state != State::Processing, row.blocked, row.place);
         let first = self
             .rows
             .iter()
             .filter(|other| other.lane == row.lane && other.is_unfinished())
-            .map(|r| r.place)
+            .map(rank)
             .min();
-        row.is_unfinished() && Some(row.place) == first
+        row.is_unfinished() && Some(rank(row)) == first
     }
 
     pub(crate) fn claimable(&self) -> BTreeSet<usize> {
@@ -325,7 +327,8 @@ impl Model {
         let index = self.current(index);
         match self.rows[index].state {
             State::Waiting { .. } => {
-                (self.rows[index].due, self.rows[index].troubled) = (true, None);
+                let row = &mut self.rows[index];
+                (row.due, row.troubled, row.blocked) = (true, None, false);
                 Ok(index)
             }
             State::Dead => Ok(self.replay(index)),
