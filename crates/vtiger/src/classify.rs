@@ -15,6 +15,9 @@ use crate::transport::{Answer, Exchange};
 /// What vTiger prints when it includes a file that does not exist; the call may have been carried out before.
 const RESTRICTED_FILE: &[u8] = b"Sorry! Attempt to access restricted file";
 
+/// What PHP prints of an operation nobody registered, where it prints errors at all.
+const UNKNOWN_OPERATION: &str = "WebServiceException: Unknown operation requested in";
+
 /// Judges an exchange; `Ok` is the `result` of a successful answer.
 pub(crate) fn classify(
     edition: Edition,
@@ -112,32 +115,54 @@ fn not_json(operation: &Operation, answer: &Answer) -> CallError {
         answer.status
     );
     let mut failure = failure(operation, "GARBLED", message, Some(answer.status));
-    if answer.body.trim_ascii_start().starts_with(RESTRICTED_FILE) {
-        failure.hint = Some(Box::new(restricted_file_hint(operation)));
-    }
-    garbled(operation, failure)
+    failure.hint = hint_in_text(operation, &answer.body).map(Box::new);
+    unless_unavailable(operation, failure, garbled)
 }
 
-/// Why vTiger usually prints "restricted file".
-fn restricted_file_hint(operation: &Operation) -> Refusal {
-    let (reason, field) = match operation.name.as_str() {
-        // The record is written with the owner it was given, then the owner's file is not found.
-        "create" | "revise" | "update" => {
-            (RefusalReason::BadInput, Some("assigned_user_id".to_owned()))
+/// A read that this installation cannot execute will not get better by itself.
+fn unless_unavailable(
+    operation: &Operation,
+    mut failure: Failure,
+    otherwise: fn(&Operation, Failure) -> CallError,
+) -> CallError {
+    match failure.hint.take() {
+        Some(hint)
+            if operation.effect == Effect::Read && hint.reason == RefusalReason::NotAvailable =>
+        {
+            CallError::Refused(*hint)
         }
-        _ => (RefusalReason::NotAvailable, None),
-    };
-    let message = match field {
-        Some(_) => {
-            "the owner may not exist; vTiger then stores the record all the same and prints no answer"
-        }
-        None => "the operation's file is missing on this installation",
-    };
-    Refusal {
+        hint => otherwise(operation, Failure { hint, ..failure }),
+    }
+}
+
+/// What a text in place of an answer usually means.
+fn hint_in_text(operation: &Operation, body: &[u8]) -> Option<Refusal> {
+    let hint = |reason, code: &str, message: &str| Refusal {
         reason,
-        code: "RESTRICTED_FILE".to_owned(),
+        code: code.to_owned(),
         message: message.to_owned(),
-        field,
+        field: None,
+    };
+    let not_available = |code, message| {
+        (!works_everywhere(operation)).then(|| hint(RefusalReason::NotAvailable, code, message))
+    };
+    if body.trim_ascii_start().starts_with(RESTRICTED_FILE) {
+        let writes_a_record = matches!(operation.name.as_str(), "create" | "revise" | "update");
+        if !writes_a_record {
+            let message = "the operation's file is missing on this installation";
+            return not_available("RESTRICTED_FILE", message);
+        }
+        // The record is written with the owner it was given, then the owner's file is not found.
+        let message = "the owner may not exist; vTiger then stores the record all the same and prints no answer";
+        Some(Refusal {
+            field: Some("assigned_user_id".to_owned()),
+            ..hint(RefusalReason::BadInput, "RESTRICTED_FILE", message)
+        })
+    } else if String::from_utf8_lossy(body).contains(UNKNOWN_OPERATION) {
+        let message = "the operation is missing on this installation";
+        not_available("UNKNOWN_OPERATION", message)
+    } else {
+        None
     }
 }
 
@@ -214,14 +239,9 @@ fn server_error(operation: &Operation, answer: &Answer) -> CallError {
         Some(answer.status),
     );
     if fatal {
-        let hint = fatal_hint(operation);
-        // A read that PHP cannot execute on this installation will not get better by itself.
-        if operation.effect == Effect::Read && hint.reason == RefusalReason::NotAvailable {
-            return CallError::Refused(hint);
-        }
-        failure.hint = Some(Box::new(hint));
+        failure.hint = Some(Box::new(fatal_hint(operation)));
     }
-    without_answer(operation, failure)
+    unless_unavailable(operation, failure, without_answer)
 }
 
 /// What an empty HTTP 500 means most of the time.

@@ -4,9 +4,10 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use http::HeaderValue;
 use jiff::Timestamp;
 use moka::future::Cache;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde_json::Value as Json;
 use tokio::time::Instant;
 use url::Url;
@@ -19,11 +20,15 @@ use crate::module::Module;
 use crate::observe::{CallObserver, Watch};
 use crate::operation::{Method, Operation};
 use crate::quota::Quota;
+use crate::redact::Secrets;
 use crate::session::{Pool, Session};
 use crate::transport::{self, Exchange};
 
 /// The longest request URL, in bytes; web servers refuse longer ones (nginx by default at 8 kB per line).
 pub const LONGEST_URL: usize = 8000;
+
+/// The longest correlation id sent, in characters.
+const LONGEST_CORRELATION_ID: usize = 128;
 
 /// A vTiger installation, seen as one user. Cheap to clone; clones share sessions, descriptions and quota.
 #[derive(Clone)]
@@ -32,6 +37,7 @@ pub struct Client {
     gate: Arc<dyn LoginGate>,
     observer: Option<Arc<dyn CallObserver>>,
     deadline: Option<Instant>,
+    correlation_id: Option<HeaderValue>,
 }
 
 struct Shared {
@@ -90,6 +96,7 @@ impl Client {
             gate: Arc::new(InProcessGate),
             observer: None,
             deadline: None,
+            correlation_id: None,
         })
     }
 
@@ -121,6 +128,23 @@ impl Client {
         }
     }
 
+    /// The same client, sending this id as header `x-correlation-id` with every request, logins included.
+    ///
+    /// Only visible ASCII characters are sent, 128 at most; when none is left, the header is left out.
+    #[must_use]
+    pub fn with_correlation_id(&self, id: &str) -> Self {
+        let visible: String = id
+            .chars()
+            .filter(char::is_ascii_graphic)
+            .take(LONGEST_CORRELATION_ID)
+            .collect();
+        let header = HeaderValue::from_str(&visible).ok();
+        Self {
+            correlation_id: header.filter(|id| !id.is_empty()),
+            ..self.clone()
+        }
+    }
+
     /// What the client was made with.
     #[must_use]
     pub fn config(&self) -> &ClientConfig {
@@ -144,6 +168,11 @@ impl Client {
     ///
     /// # Errors
     /// As every call of the operation's [`Effect`](crate::Effect); [`CallError::Invalid`] for a bad operation name.
+    ///
+    /// An operation that the installation lacks, or that PHP breaks off in, refuses a read with
+    /// [`RefusalReason::NotAvailable`](crate::RefusalReason::NotAvailable). A write ends as [`CallError::Unknown`] with
+    /// that reason as its hint ([`CallError::refusal`]), because PHP may have broken off half-way: [`Client::probe`] the
+    /// installation before.
     pub async fn call_operation(&self, operation: &Operation) -> Result<Json, CallError> {
         operation.check()?;
         match self.config().edition {
@@ -177,12 +206,14 @@ impl Client {
         let config = self.config();
         let request = self.request(operation, credentials)?;
         self.check_deadline(operation)?;
-        let mut watch = Watch::start(self.observer.clone(), operation, self.secrets(credentials));
+        let secrets = Arc::new(self.secrets(operation, credentials));
+        let mut watch = Watch::start(self.observer.clone(), operation, Arc::clone(&secrets));
         let exchange =
             transport::exchange(request, config.call_timeout, config.max_answer_bytes).await;
         watch.received(&exchange);
         let meta = self.learn(&exchange);
-        let result = classify(config.edition, operation, exchange);
+        let result = classify(config.edition, operation, exchange)
+            .map_err(|error| error.with_texts(|text| secrets.text(text)));
         watch.finish(&result);
         tracing::debug!(
             operation = operation.name(),
@@ -239,6 +270,10 @@ impl Client {
             Method::Get => self.shared.http.get(with_query(url, &parameters)?),
             Method::Post => self.shared.http.post(url).form(&parameters),
         };
+        let request = match &self.correlation_id {
+            Some(id) => request.header("x-correlation-id", id),
+            None => request,
+        };
         Ok(match credentials {
             Credentials::Basic => {
                 request.basic_auth(&config.username, Some(config.access_key.expose_secret()))
@@ -256,15 +291,12 @@ impl Client {
         url
     }
 
-    fn secrets(&self, credentials: &Credentials<'_>) -> Vec<SecretString> {
-        if self.observer.is_none() {
-            return Vec::new();
+    fn secrets(&self, operation: &Operation, credentials: &Credentials<'_>) -> Secrets {
+        let secrets = Secrets::of(operation).and(&self.config().access_key);
+        match credentials {
+            Credentials::Session(session) => secrets.and(&session.name),
+            Credentials::None | Credentials::Basic => secrets,
         }
-        let mut secrets = vec![self.config().access_key.clone()];
-        if let Credentials::Session(session) = credentials {
-            secrets.push(session.name.clone());
-        }
-        secrets
     }
 
     /// Whether a call that starts now ends before the deadline, however long it takes.

@@ -7,7 +7,7 @@ use jiff::civil;
 use serde_json::{Map, Value as Json};
 
 use crate::id::RecordId;
-use crate::observe::{MASK, is_secret};
+use crate::redact::{MASK, is_secret};
 
 /// The field values of a create, revise or update, by field name.
 ///

@@ -300,6 +300,49 @@ impl CallError {
     }
 }
 
+impl CallError {
+    /// The same error with vTiger's own words rewritten.
+    pub(crate) fn with_texts(self, rewrite: impl Fn(&str) -> String) -> Self {
+        match self {
+            Self::Refused(refusal) => Self::Refused(refusal.with_texts(&rewrite)),
+            Self::SessionLost(failure) => Self::SessionLost(failure.with_texts(&rewrite)),
+            Self::Throttled {
+                retry_after,
+                failure,
+            } => Self::Throttled {
+                retry_after,
+                failure: failure.with_texts(&rewrite),
+            },
+            Self::Unavailable(failure) => Self::Unavailable(failure.with_texts(&rewrite)),
+            Self::Unknown(failure) => Self::Unknown(failure.with_texts(&rewrite)),
+            Self::Unreadable(failure) => Self::Unreadable(failure.with_texts(&rewrite)),
+            Self::NotSent(_) | Self::Invalid(_) => self,
+        }
+    }
+}
+
+impl Refusal {
+    fn with_texts(self, rewrite: &impl Fn(&str) -> String) -> Self {
+        Self {
+            reason: self.reason,
+            code: rewrite(&self.code),
+            message: rewrite(&self.message),
+            field: self.field.as_deref().map(rewrite),
+        }
+    }
+}
+
+impl Failure {
+    fn with_texts(self, rewrite: &impl Fn(&str) -> String) -> Self {
+        Self {
+            code: rewrite(&self.code),
+            message: rewrite(&self.message),
+            hint: self.hint.map(|hint| Box::new(hint.with_texts(rewrite))),
+            ..self
+        }
+    }
+}
+
 impl From<Invalid> for CallError {
     fn from(invalid: Invalid) -> Self {
         Self::Invalid(invalid)

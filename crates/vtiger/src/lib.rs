@@ -43,14 +43,18 @@ mod metadata;
 mod module;
 mod observe;
 mod operation;
+mod probe;
 mod querying;
 mod quota;
 mod record;
 mod records;
+mod redact;
 mod refusal;
 mod related;
 mod session;
+mod spelling;
 mod transport;
+mod users;
 mod vtql;
 
 pub use adapt::{Adapted, Purpose, Warning, WarningKind};
@@ -68,7 +72,8 @@ pub use observe::{CallObserver, CallReport};
 pub use operation::{Effect, Method, Operation};
 pub use quota::Quota;
 pub use record::Record;
-pub use related::{LeadConversion, SyncBatch, SyncScope};
+pub use related::{LeadConversion, RelatedType, SyncBatch, SyncScope};
+pub use users::{User, UserCreation};
 pub use vtql::{
     Condition, Direction, Filter, KeysetQuery, Literal, MAX_ROWS, PageStart, Query, quote,
 };

@@ -348,7 +348,7 @@ fn text(object: &Map<String, Json>, key: &str) -> Option<String> {
 }
 
 /// PHP's idea of a flag: `true`, `1`, `"1"`, `"true"`, `"on"`.
-fn flag(object: &Map<String, Json>, key: &str) -> bool {
+pub(crate) fn flag(object: &Map<String, Json>, key: &str) -> bool {
     text(object, key).is_some_and(|text| matches!(text.as_str(), "1" | "true" | "on" | "yes"))
 }
 

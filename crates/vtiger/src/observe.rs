@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Map, Value as Json};
 use tokio::time::Instant;
 
 use crate::error::{CallError, Class};
 use crate::operation::{Effect, Operation};
+use crate::redact::{Secrets, beginning};
 use crate::transport::Exchange;
 
 /// Is told of every HTTP call, logins included: for attempt rows, metrics and call budgets.
@@ -43,8 +42,6 @@ pub struct CallReport {
     pub answer: Option<String>,
 }
 
-/// What stands in place of a secret.
-pub(crate) const MASK: &str = "***";
 /// The longest request or answer a report repeats, in bytes.
 const LONGEST_TEXT: usize = 16 * 1024;
 
@@ -53,22 +50,17 @@ pub(crate) struct Watch {
     observer: Option<Arc<dyn CallObserver>>,
     report: CallReport,
     clock: Instant,
-    /// Values that must not appear in any text, whatever field they are in.
-    secrets: Vec<SecretString>,
+    secrets: Arc<Secrets>,
 }
 
 impl Watch {
     pub(crate) fn start(
         observer: Option<Arc<dyn CallObserver>>,
         operation: &Operation,
-        secrets: impl IntoIterator<Item = SecretString>,
+        secrets: Arc<Secrets>,
     ) -> Self {
-        let secrets: Vec<SecretString> = secrets.into_iter().collect();
         let request = match observer {
-            Some(_) => shortened(scrubbed(
-                redacted_parameters(operation).to_string(),
-                &secrets,
-            )),
+            Some(_) => shortened(secrets.parameters(operation).to_string()),
             None => String::new(),
         };
         let class = match operation.effect {
@@ -103,20 +95,20 @@ impl Watch {
         let answer = match exchange {
             Exchange::Answer(answer) => {
                 self.report.http_status = Some(answer.status);
-                Some(redacted_answer(&answer.body))
+                Some(self.secrets.answer(&answer.body))
             }
             Exchange::Cut { status, message } => {
                 self.report.http_status = *status;
-                Some(message.clone())
+                Some(self.secrets.text(message))
             }
-            Exchange::NoConnection(message) => Some(message.clone()),
+            Exchange::NoConnection(message) => Some(self.secrets.text(message)),
             Exchange::TooLong { status, .. } => {
                 self.report.http_status = Some(*status);
                 None
             }
             Exchange::TimedOut(_) => None,
         };
-        self.report.answer = answer.map(|text| shortened(scrubbed(text, &self.secrets)));
+        self.report.answer = answer.map(shortened);
     }
 
     /// Reports the call with its classification.
@@ -144,107 +136,10 @@ impl Drop for Watch {
     }
 }
 
-pub(crate) fn redacted_parameters(operation: &Operation) -> Json {
-    let parameters = operation.parameters.iter().map(|(name, value)| {
-        let shown = match serde_json::from_str(value) {
-            _ if is_secret(name) => Json::String(MASK.to_owned()),
-            Ok(Json::Object(object)) => Json::Object(redacted_object(object)),
-            _ => Json::String(value.clone()),
-        };
-        (name.clone(), shown)
-    });
-    Json::Object(parameters.collect())
-}
-
-fn redacted_answer(body: &[u8]) -> String {
-    match serde_json::from_slice(body) {
-        Ok(json) => redacted(json).to_string(),
-        Err(_) => {
-            // PHP noise in front of JSON: the JSON is shown redacted, the noise is cut short.
-            let text = String::from_utf8_lossy(body);
-            match text.find(r#"{"success":"#) {
-                Some(start) => format!(
-                    "{}…{}",
-                    beginning(&text[..start], 300),
-                    redacted_tail(&text[start..])
-                ),
-                None => beginning(&text, 1000),
-            }
-        }
-    }
-}
-
-fn redacted_tail(text: &str) -> String {
-    match serde_json::from_str(text.trim_end()) {
-        Ok(json) => redacted(json).to_string(),
-        Err(_) => "(not readable)".to_owned(),
-    }
-}
-
-fn redacted(json: Json) -> Json {
-    match json {
-        Json::Object(object) => Json::Object(redacted_object(object)),
-        Json::Array(list) => Json::Array(list.into_iter().map(redacted).collect()),
-        scalar => scalar,
-    }
-}
-
-fn redacted_object(object: Map<String, Json>) -> Map<String, Json> {
-    let shown = |(name, value): (String, Json)| {
-        let value = if is_secret(&name) {
-            Json::String(MASK.to_owned())
-        } else {
-            redacted(value)
-        };
-        (name, value)
-    };
-    object.into_iter().map(shown).collect()
-}
-
-/// Fields and parameters whose values never leave the client, by name.
-pub(crate) fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    [
-        "password",
-        "accesskey",
-        "access_key",
-        "sessionname",
-        "sessionid",
-        "phpsessid",
-        "token",
-        "secret",
-        "user_hash",
-    ]
-    .iter()
-    .any(|word| name.contains(word))
-}
-
-fn scrubbed(text: String, secrets: &[SecretString]) -> String {
-    secrets
-        .iter()
-        .map(ExposeSecret::expose_secret)
-        .filter(|secret| secret.len() >= 4)
-        .fold(text, |text, secret| {
-            if text.contains(secret) {
-                text.replace(secret, MASK)
-            } else {
-                text
-            }
-        })
-}
-
 fn shortened(text: String) -> String {
     if text.len() <= LONGEST_TEXT {
         text
     } else {
         beginning(&text, LONGEST_TEXT) + "…"
     }
-}
-
-fn beginning(text: &str, bytes: usize) -> String {
-    let mut end = bytes.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or_default().to_owned()
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::error::Invalid;
-use crate::observe::redacted_parameters;
+use crate::redact::Secrets;
 
 /// How an operation is registered on the server; its parameters are read from the URL or from the form accordingly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl fmt::Debug for Operation {
             "{:?} {} {}",
             self.method,
             self.name,
-            redacted_parameters(self)
+            Secrets::of(self).parameters(self)
         )
     }
 }
@@ -107,6 +107,7 @@ impl Operation {
                 | "revise"
                 | "update"
                 | "delete"
+                | "deleteUser"
                 | "convertlead"
                 | "query_related"
                 | "retrieve_related"

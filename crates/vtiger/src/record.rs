@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use crate::id::RecordId;
-use crate::observe::{MASK, is_secret};
+use crate::redact::{MASK, is_secret};
 
 /// One record of an answer: its id and its fields by name.
 ///

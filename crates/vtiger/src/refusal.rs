@@ -96,13 +96,21 @@ fn denied(operation: &Operation, message: &str) -> RefusalReason {
         RefusalReason::QuerySyntax
     } else if operation.name == "getchallenge" || operation.name == "login" {
         RefusalReason::Credentials
-    } else if operation.concerns_a_record()
-        && message == "Permission to perform the operation is denied"
-    {
+    } else if is_bare_denial(message) && operation.name == "describe" {
+        RefusalReason::UnknownModule
+    } else if is_bare_denial(message) && operation.concerns_a_record() {
         RefusalReason::MissingOrForbidden
     } else {
         RefusalReason::AccessDenied
     }
+}
+
+/// Whether the message says no more than "denied". `deleteUser` appends the name of the module it could not work out.
+fn is_bare_denial(message: &str) -> bool {
+    let bare = "Permission to perform the operation is denied";
+    message
+        .strip_prefix(bare)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(", EntityName ="))
 }
 
 /// The field a message names: its name on open source, its label on Cloud.

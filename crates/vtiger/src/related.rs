@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::element::{Element, element_text};
 use crate::error::CallError;
 use crate::id::RecordId;
-use crate::module::ListTypes;
+use crate::module::flag;
 use crate::operation::Operation;
 use crate::record::{Record, scalar_text};
 use crate::records::records;
@@ -38,6 +38,17 @@ pub struct SyncBatch {
     pub more: bool,
     /// Where the next batch starts.
     pub last_modified: Timestamp,
+}
+
+/// A related list of a module, as `relatedtypes` names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelatedType {
+    /// The label the other calls want (`Activities`).
+    pub label: String,
+    /// The module whose records it lists (`Calendar`); one module may have several lists.
+    pub module: String,
+    /// Whether these records are CRM entities.
+    pub is_entity: bool,
 }
 
 /// What a lead is to become.
@@ -94,15 +105,15 @@ impl Client {
         records(&operation, &result)
     }
 
-    /// The modules related to a module; their labels are what the other calls want.
+    /// The related lists of a module, in the order of their labels; the labels are what the other calls want.
     ///
     /// # Errors
     /// As every read.
-    pub async fn related_types(&self, module: &str) -> Result<ListTypes, CallError> {
+    pub async fn related_types(&self, module: &str) -> Result<Vec<RelatedType>, CallError> {
         let operation = Operation::read("relatedtypes").param("elementType", module);
         let result = self.call_operation(&operation).await?;
-        ListTypes::from_json(&result)
-            .ok_or_else(|| unexpected_result(&operation, "the answer lists no modules"))
+        related_types(&result)
+            .ok_or_else(|| unexpected_result(&operation, "the answer lists no related modules"))
     }
 
     /// Changes and deletions of a module since a moment. Broken on every open-source vTiger with a current PHP.
@@ -185,6 +196,31 @@ impl LeadConversion {
                 Json::Object(self.entities.iter().map(entity).collect()),
             ),
         ])
+    }
+}
+
+/// `information` tells every list by its label; `types` repeats a module for each of its lists and knows no labels.
+fn related_types(result: &Json) -> Option<Vec<RelatedType>> {
+    let modules = result.get("types")?.as_array()?;
+    match result.get("information").and_then(Json::as_object) {
+        Some(lists) => lists
+            .iter()
+            .map(|(label, about)| Some(RelatedType::new(label, about.as_object()?)))
+            .collect(),
+        // PHP writes an empty object as a list.
+        None if modules.is_empty() => Some(Vec::new()),
+        None => None,
+    }
+}
+
+impl RelatedType {
+    fn new(key: &str, about: &Map<String, Json>) -> Self {
+        let text = |name| about.get(name).and_then(Json::as_str);
+        Self {
+            label: text("label").unwrap_or(key).to_owned(),
+            module: text("name").unwrap_or(key).to_owned(),
+            is_entity: flag(about, "isEntity"),
+        }
     }
 }
 

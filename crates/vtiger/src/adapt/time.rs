@@ -11,13 +11,17 @@ pub(super) fn fit_date(given: &str) -> Result<Fitted, WarningKind> {
         .ok_or_else(|| bad_date(given))
 }
 
-/// Fits a time of day: `HH:MM`, `HH:MM:SS`, also with `AM` or `PM`.
+/// Fits a time of day: `HH:MM`, `HH:MM:SS`, also with `AM` or `PM`, each also with a day in front of it.
 pub(super) fn fit_time(given: &str) -> Result<Fitted, WarningKind> {
     // `duration_hours` is described as a time but holds a count.
     if !given.is_empty() && given.bytes().all(|byte| byte.is_ascii_digit()) {
         return Ok(Fitted::exactly(given));
     }
-    read_time(given)
+    let clock = match date_part(given) {
+        Some((Some(_), clock)) => clock,
+        _ => given,
+    };
+    read_time(clock)
         .map(|time| Fitted::exactly(time.strftime("%H:%M:%S").to_string()))
         .ok_or_else(|| WarningKind::BadTime {
             value: super::value::shown(given),

@@ -78,6 +78,16 @@ impl Condition {
         }
     }
 
+    /// The field contains this text, whatever stands around it; `%`, `_`, `\` and quotes mean themselves.
+    pub fn contains(field: impl Into<String>, text: &str) -> Self {
+        Self::like(field, format!("%{}%", Self::like_escaped(text)))
+    }
+
+    /// The field begins with this text; `%`, `_`, `\` and quotes mean themselves.
+    pub fn starts_with(field: impl Into<String>, text: &str) -> Self {
+        Self::like(field, format!("{}%", Self::like_escaped(text)))
+    }
+
     /// Text for use inside a `like` pattern where `%`, `_` and `\` mean themselves.
     #[must_use]
     pub fn like_escaped(text: &str) -> String {

@@ -109,6 +109,22 @@ proptest! {
     }
 
     #[test]
+    fn what_a_field_shall_contain_is_meant_literally(text in hostile_text()) {
+        for (condition, anything_before) in [
+            (Condition::contains("firstname", &text), true),
+            (Condition::starts_with("firstname", &text), false),
+        ] {
+            let query = Query::select("Contacts").filter(condition).to_vtql().unwrap();
+            let literal = query.strip_prefix("select * from Contacts where firstname like ").unwrap();
+            prop_assert_eq!(&literal[end_for_the_lexer(literal).unwrap()..], ";");
+            let (pattern, _) = read_by_the_database(literal).unwrap();
+            let pattern = pattern.strip_prefix(if anything_before { "%" } else { "" }).unwrap();
+            let pattern = pattern.strip_suffix('%').unwrap();
+            prop_assert_eq!(pattern, Condition::like_escaped(&text));
+        }
+    }
+
+    #[test]
     fn names_that_are_no_names_are_refused(name in "[ -~]{0,12}") {
         let is_name = !name.is_empty()
             && name.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')

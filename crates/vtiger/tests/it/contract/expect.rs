@@ -20,7 +20,7 @@ pub(crate) enum Expected {
 }
 
 /// Operations that change nothing.
-const READS: [&str; 9] = [
+const READS: [&str; 8] = [
     "getchallenge",
     "login",
     "listtypes",
@@ -28,7 +28,6 @@ const READS: [&str; 9] = [
     "retrieve",
     "query",
     "me",
-    "nosuchop-by-get",
     "extendsession",
 ];
 
@@ -85,7 +84,13 @@ fn reason(operation: &str, code: &str, message: &str) -> RefusalReason {
             RefusalReason::UnknownModule
         }
         ("ACCESS_DENIED", text) if text.contains("attribute denied") => RefusalReason::UnknownField,
-        ("ACCESS_DENIED", _) if operation == "create" => RefusalReason::AccessDenied,
+        ("ACCESS_DENIED", "Permission to read given object is denied") => {
+            RefusalReason::AccessDenied
+        }
+        ("ACCESS_DENIED", _) if operation == "describe" => RefusalReason::UnknownModule,
+        ("ACCESS_DENIED", _) if matches!(operation, "create" | "query") => {
+            RefusalReason::AccessDenied
+        }
         ("ACCESS_DENIED", _) => RefusalReason::MissingOrForbidden,
         ("INVALID_USER_CREDENTIALS" | "INVALID_AUTH_TOKEN" | "AUTHENTICATION_FAILURE", _) => {
             RefusalReason::Credentials
@@ -94,6 +99,9 @@ fn reason(operation: &str, code: &str, message: &str) -> RefusalReason {
         ("REFERENCE_INVALID", _) => RefusalReason::ReferenceInvalid,
         ("INVALID_ID_ATTRIBUTE", _) => RefusalReason::InvalidId,
         ("QUERY_SYNTAX_ERROR", _) => RefusalReason::QuerySyntax,
+        ("RECORD_NOT_FOUND", _) => RefusalReason::NotFound,
+        ("UNKOWN_ENTITY", _) => RefusalReason::UnknownRelation,
+        ("CHANGE_PASSWORD_FAILURE" | "INVALID_OLD_PASSWORD", _) => RefusalReason::PasswordChange,
         ("OPERATION_NOT_SUPPORTED", _) => RefusalReason::NotSupported,
         ("INTERNAL_SERVER_ERROR", _) => RefusalReason::BadInput,
         ("0", "Duplicate(s) detected!") => RefusalReason::Duplicate,
@@ -103,6 +111,15 @@ fn reason(operation: &str, code: &str, message: &str) -> RefusalReason {
 
 fn without_json(recording: &Recording, writes: bool) -> Expected {
     let status = recording.response.status;
+    let text = recording.response.body.as_str().unwrap_or_default();
+    if !writes && text.contains("Unknown operation requested") {
+        return Expected::Error {
+            class: Class::Refused,
+            code: "UNKNOWN_OPERATION".to_owned(),
+            message: None,
+            reason: Some(RefusalReason::NotAvailable),
+        };
+    }
     let code = if status == 200 {
         "GARBLED".to_owned()
     } else {

@@ -11,6 +11,8 @@ use crate::server::{Answer, Reply};
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Recording {
     pub(crate) name: String,
+    /// How the server differed from a fresh installation.
+    pub(crate) variant: Option<String>,
     pub(crate) request: RecordedRequest,
     pub(crate) response: RecordedResponse,
 }
@@ -63,8 +65,11 @@ pub(crate) fn named(start: &str) -> &'static Recording {
         .unwrap_or_else(|| panic!("no {start}"))
 }
 
-/// The description of a module, if it was recorded.
-pub(crate) fn description_of(module: &str) -> Option<&'static Recording> {
+/// The description of a module by a server of this variant, if it was recorded.
+pub(crate) fn description_of(module: &str, variant: Option<&str>) -> Option<&'static Recording> {
+    if (module, variant) == ("Users", Some("roleid-db-fix")) {
+        return Some(named("230-users-fix-describe"));
+    }
     let end = format!("-meta-describe-{module}");
     all()
         .iter()

@@ -1,13 +1,9 @@
 //! One recording: serve its answer, make its request, compare both.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use serde_json::{Map, Value as Json};
-use vtiger::{
-    CallError, Client, ClientConfig, Element, Method, Module, Operation, Record, RecordId, Value,
-};
+use vtiger::{CallError, Client, ClientConfig, Element, Method, Operation, RecordId, Value};
 
+use super::compare::{request_difference, same, same_module, same_record, same_records};
 use super::expect::{Expected, difference, expected};
 use super::recording::{self, Recording};
 use super::vtql;
@@ -31,7 +27,7 @@ pub(crate) enum Outcome {
 }
 
 /// Requests that the client cannot make and must not make; their answers are replayed all the same.
-const INEXPRESSIBLE: [(&str, &str); 23] = [
+const INEXPRESSIBLE: [(&str, &str); 24] = [
     ("002-auth", "its digest was made with another access key"),
     (
         "007-auth",
@@ -51,6 +47,10 @@ const INEXPRESSIBLE: [(&str, &str); 23] = [
     (
         "021-auth",
         "the client names its session by sessionName only",
+    ),
+    (
+        "233-users",
+        "its digest was made with the random key of a new user",
     ),
     (
         "439-query",
@@ -117,6 +117,10 @@ pub(crate) async fn replay(recording: &Recording) -> Outcome {
         "create" if is_plain_write(recording) => create(&client, recording).await,
         "revise" | "update" if is_plain_write(recording) => change(&client, recording).await,
         "delete" if is_plain_write(recording) => delete(&client, recording).await,
+        "changePassword" => change_password(&client, recording).await,
+        "relatedtypes" => (Way::Typed, related_types(&client, recording).await),
+        "retrieve_related" => (Way::Typed, retrieve_related(&client, recording).await),
+        "query_related" => query_related(&client, recording).await,
         _ => raw(&client, recording).await,
     };
     if let Some(difference) = difference {
@@ -140,7 +144,8 @@ async fn serve(recording: &Recording) -> Server {
         .filter(|session| !session.is_empty())
         .unwrap_or("460db5d76b013ad0a9668")
         .to_owned();
-    let token = token_of(recording);
+    let token = challenge_of(recording).map_or("6b013ad0a43d3", |(token, _)| token);
+    let variant = recording.variant.clone();
     Server::start(move |request: &Request| match request.operation() {
         asked if asked.eq_ignore_ascii_case(&operation) => reply.clone(),
         "getchallenge" => {
@@ -149,23 +154,27 @@ async fn serve(recording: &Recording) -> Server {
         "login" => success(
             serde_json::json!({"sessionName": session, "userId": "19x1", "version": "0.22"}),
         ),
-        "describe" => description_of(request.param("elementType").unwrap_or_default()),
+        "describe" => description_of(
+            request.param("elementType").unwrap_or_default(),
+            variant.as_deref(),
+        ),
         _ => login_reply(request).unwrap_or_else(|| reply.clone()),
     })
     .await
 }
 
-/// The recorded challenge token whose digest a recorded login carries; any other for the rest.
-fn token_of(recording: &Recording) -> &'static str {
-    let digest = recording.param("accessKey").unwrap_or_default();
-    let tokens = recording::all()
+/// The access keys of the users who logged in.
+const ACCESS_KEYS: [&str; 3] = [ACCESS_KEY, "DummyKeySalesP01", "DummyKeyNairob01"];
+
+/// The recorded challenge token, and the access key, whose digest a recorded login carries.
+fn challenge_of(recording: &Recording) -> Option<(&'static str, &'static str)> {
+    let digest = recording.param("accessKey")?;
+    recording::all()
         .iter()
         .filter(|recording| recording.operation() == "getchallenge")
-        .filter_map(token);
-    tokens
-        .clone()
-        .find(|token| digest_of(token) == digest)
-        .unwrap_or("6b013ad0a43d3")
+        .filter_map(token)
+        .flat_map(|token| ACCESS_KEYS.map(|key| (token, key)))
+        .find(|(token, key)| digest_of(token, key) == digest)
 }
 
 fn token(challenge: &'static Recording) -> Option<&'static str> {
@@ -176,13 +185,13 @@ fn token(challenge: &'static Recording) -> Option<&'static str> {
     }
 }
 
-fn digest_of(token: &str) -> String {
+fn digest_of(token: &str, key: &str) -> String {
     use md5::Digest;
-    hex::encode(md5::Md5::digest(format!("{token}{ACCESS_KEY}")))
+    hex::encode(md5::Md5::digest(format!("{token}{key}")))
 }
 
-fn description_of(module: &str) -> Reply {
-    recording::description_of(module).map_or_else(
+fn description_of(module: &str, variant: Option<&str>) -> Reply {
+    recording::description_of(module, variant).map_or_else(
         || {
             let message =
                 format!("Permission to perform the operation is denied for name : {module}");
@@ -194,8 +203,8 @@ fn description_of(module: &str) -> Reply {
 
 fn client_for(recording: &Recording, server: &Server) -> Client {
     let username = recording.param("username").unwrap_or("admin");
-    Client::new(ClientConfig::open_source(&server.url(), username, ACCESS_KEY.into()).unwrap())
-        .unwrap()
+    let key = challenge_of(recording).map_or(ACCESS_KEY, |(_, key)| key);
+    Client::new(ClientConfig::open_source(&server.url(), username, key.into()).unwrap()).unwrap()
 }
 
 fn is_plain_read(recording: &Recording) -> bool {
@@ -272,53 +281,6 @@ async fn describe(client: &Client, recording: &Recording) -> Option<String> {
     )
 }
 
-fn same_module(result: &Json, module: &Arc<Module>) -> Result<(), String> {
-    same(&result["name"], &Json::from(module.name.as_str()))?;
-    same(&result["label"], &Json::from(module.label.as_str()))?;
-    same(&result["idPrefix"], &Json::from(module.id_prefix.as_str()))?;
-    same(&result["createable"], &Json::from(module.createable))?;
-    same(&result["isEntity"], &Json::from(module.is_entity))?;
-    let recorded = result["fields"].as_array().unwrap();
-    same(
-        &Json::from(recorded.len()),
-        &Json::from(module.fields.len()),
-    )?;
-    recorded
-        .iter()
-        .zip(&module.fields)
-        .try_for_each(|(recorded, field)| {
-            same(&recorded["name"], &Json::from(field.name.as_str()))?;
-            same(&recorded["label"], &Json::from(field.label.as_str()))?;
-            same(&recorded["mandatory"], &Json::from(field.mandatory))?;
-            same(&recorded["editable"], &Json::from(field.editable))?;
-            same(&recorded["nullable"], &Json::from(field.nullable))?;
-            same(
-                &Json::Bool(recorded["isunique"] == true),
-                &Json::from(field.unique),
-            )?;
-            same_type(&recorded["type"], &field.field_type)
-        })
-}
-
-fn same_type(recorded: &Json, field_type: &vtiger::FieldType) -> Result<(), String> {
-    use vtiger::FieldType;
-    match field_type {
-        FieldType::Picklist(values) | FieldType::MultiPicklist(values) => {
-            let values: Vec<Json> = values
-                .iter()
-                .map(|entry| serde_json::json!({"label": entry.label, "value": entry.value}))
-                .collect();
-            same(&recorded["picklistValues"], &Json::from(values))
-        }
-        FieldType::Reference(modules) => same(&recorded["refersTo"], &Json::from(modules.clone())),
-        FieldType::Other(name) => Err(format!("unknown type {name}")),
-        plain => same(
-            &recorded["name"],
-            &Json::from(format!("{plain:?}").to_lowercase()),
-        ),
-    }
-}
-
 async fn retrieve(client: &Client, recording: &Recording) -> (Way, Option<String>) {
     let Ok(id) = recording
         .param("id")
@@ -351,7 +313,9 @@ async fn query(client: &Client, recording: &Recording) -> (Way, Option<String>) 
         Some(query) => match client.query(&query).await {
             // Refused before sending, as it must be: the answer goes to the raw call.
             Err(CallError::Invalid(_)) => raw(client, recording).await,
-            Err(CallError::Refused(_)) if recording::description_of(query.module()).is_none() => {
+            Err(CallError::Refused(_))
+                if recording::description_of(query.module(), None).is_none() =>
+            {
                 raw(client, recording).await
             }
             actual => (Way::Typed, difference(&expected, &actual, same_records)),
@@ -413,6 +377,67 @@ async fn delete(client: &Client, recording: &Recording) -> (Way, Option<String>)
     )
 }
 
+async fn change_password(client: &Client, recording: &Recording) -> (Way, Option<String>) {
+    let new = recording.param("newPassword").unwrap_or_default();
+    let typed =
+        recording.param("oldPassword").is_none() && recording.param("confirmPassword") == Some(new);
+    let id = recording.param("id").unwrap_or_default().parse();
+    let (true, Ok(id)) = (typed, id) else {
+        return raw(client, recording).await;
+    };
+    (
+        Way::Typed,
+        difference(
+            &expected(recording, true),
+            &client.change_password(&id, &new.into()).await,
+            |_, ()| Ok(()),
+        ),
+    )
+}
+
+async fn related_types(client: &Client, recording: &Recording) -> Option<String> {
+    let module = recording.param("elementType").unwrap_or_default();
+    difference(
+        &expected(recording, false),
+        &client.related_types(module).await,
+        |result, lists| {
+            let shown: Map<String, Json> = lists
+                .iter()
+                .map(|list| {
+                    let flag = if list.is_entity { "1" } else { "0" };
+                    let about = serde_json::json!({"name": list.module, "label": list.label, "isEntity": flag});
+                    (list.label.clone(), about)
+                })
+                .collect();
+            same(&result["information"], &Json::Object(shown))
+        },
+    )
+}
+
+async fn retrieve_related(client: &Client, recording: &Recording) -> Option<String> {
+    let param = |name| recording.param(name).unwrap_or_default();
+    let id: RecordId = param("id").parse().unwrap();
+    let actual = client
+        .retrieve_related(&id, param("relatedType"), param("relatedLabel"))
+        .await;
+    difference(&expected(recording, false), &actual, same_records)
+}
+
+async fn query_related(client: &Client, recording: &Recording) -> (Way, Option<String>) {
+    let param = |name| recording.param(name).unwrap_or_default();
+    let Some(query) = vtql::typed_related(param("query")) else {
+        return raw(client, recording).await;
+    };
+    let id: RecordId = param("id").parse().unwrap();
+    let actual = client
+        .query_related(&query, &id, param("relatedLabel"))
+        .await;
+    (
+        Way::Typed,
+        difference(&expected(recording, false), &actual, same_records),
+    )
+}
+
 /// The element as the typed methods send it: text and nulls.
 fn typed_element(element: Map<String, Json>) -> Option<Element> {
     let value = |value: Json| match value {
@@ -463,81 +488,4 @@ async fn raw(client: &Client, recording: &Recording) -> (Way, Option<String>) {
         Way::Raw,
         difference(&expected(recording, writes), &actual, same),
     )
-}
-
-fn same(expected: &Json, actual: &Json) -> Result<(), String> {
-    if expected == actual {
-        Ok(())
-    } else {
-        Err(format!("expected {expected}, got {actual}"))
-    }
-}
-
-fn same_record(result: &Json, record: &Record) -> Result<(), String> {
-    let fields: BTreeMap<String, String> = result
-        .as_object()
-        .unwrap()
-        .iter()
-        .map(|(name, value)| (name.clone(), text(value)))
-        .collect();
-    same(&result["id"], &Json::from(record.id.as_str()))?;
-    if fields == record.fields {
-        Ok(())
-    } else {
-        Err(format!("expected {fields:?}, got {:?}", record.fields))
-    }
-}
-
-fn same_records(result: &Json, records: &Vec<Record>) -> Result<(), String> {
-    let rows = result.as_array().unwrap();
-    same(&Json::from(rows.len()), &Json::from(records.len()))?;
-    rows.iter()
-        .zip(records)
-        .try_for_each(|(row, record)| same_record(row, record))
-}
-
-fn text(value: &Json) -> String {
-    match value {
-        Json::String(text) => text.clone(),
-        other => panic!("the recordings hold text only, not {other}"),
-    }
-}
-
-/// Compares the last request of the recorded operation with the recording.
-fn request_difference(server: &Server, recording: &Recording) -> Option<String> {
-    let Some(sent) = server.requests_of(recording.operation()).pop() else {
-        return Some("nothing was sent".to_owned());
-    };
-    if sent.method != recording.request.method || sent.path != recording.request.path {
-        return Some(format!(
-            "sent {} {}, recorded {}",
-            sent.method, sent.path, recording.request.method
-        ));
-    }
-    parameter_difference("URL", &sent.query, &recording.request.query)
-        .or_else(|| parameter_difference("form", &sent.form, &recording.request.form))
-}
-
-fn parameter_difference(
-    place: &str,
-    sent: &[(String, String)],
-    recorded: &Map<String, Json>,
-) -> Option<String> {
-    let sent: BTreeMap<&str, Json> = sent
-        .iter()
-        .map(|(name, value)| (name.as_str(), comparable(name, value)))
-        .collect();
-    let recorded: BTreeMap<&str, Json> = recorded
-        .iter()
-        .map(|(name, value)| (name.as_str(), comparable(name, value.as_str().unwrap())))
-        .collect();
-    (sent != recorded).then(|| format!("{place}: sent {sent:?}, recorded {recorded:?}"))
-}
-
-/// The order of an element's fields and its white space do not matter.
-fn comparable(name: &str, value: &str) -> Json {
-    match name {
-        "element" => serde_json::from_str(value).unwrap_or_else(|_| Json::from(value)),
-        _ => Json::from(value),
-    }
 }

@@ -23,6 +23,17 @@ pub(crate) fn typed_count(text: &str) -> Option<Query> {
     (query.to_count_vtql().ok()? == text).then_some(query)
 }
 
+/// The typed query that `query_related` sends as exactly this text.
+pub(crate) fn typed_related(text: &str) -> Option<Query> {
+    let plain = text.replacen(" WHERE ", " where ", 1) + ";";
+    let query = Parser {
+        tokens: tokens(&plain)?,
+        position: 0,
+    }
+    .query()?;
+    (query.to_related_vtql().ok()? == text).then_some(query)
+}
+
 #[derive(Debug, Clone, PartialEq)]
 enum Token {
     Word(String),

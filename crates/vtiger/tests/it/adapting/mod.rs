@@ -1,5 +1,7 @@
 //! Adapted values against what a real vTiger kept of them.
 
+mod tasks_and_users;
+
 use jiff::civil;
 use serde_json::{Map, Value as Json};
 use vtiger::{Adapted, Edition, Element, FieldLimits, Module, Purpose, Value, WarningKind};
