@@ -16,9 +16,9 @@ pub enum Fault {
     /// The connection is reset without an answer; nothing is done. (A listener that refuses the TCP connection
     /// itself is `go_down`.)
     RefuseConnection,
-    /// This HTTP status with a web server's HTML page; nothing is done.
+    /// This HTTP status with a web server's HTML page (of Supabase Auth 429 and 500: with its own JSON); nothing is done.
     Http(u16),
-    /// The effect is done, then this HTTP status with a web server's HTML page is answered.
+    /// The effect is done, then this HTTP status is answered as with [`Fault::Http`].
     HttpAfterEffect(u16),
     /// Nothing is ever done; the call is held for this long, or until the client gives up, then cut.
     HangBeforeEffect(Duration),
@@ -37,20 +37,21 @@ pub enum Fault {
     },
     /// The effect is done, then HTTP 200 with an HTML page without any JSON is answered.
     HtmlAfterEffect,
-    /// The effect is done, then `success:false` with `INTERNAL_SERVER_ERROR` is answered.
+    /// The effect is done, then `success:false` with `INTERNAL_SERVER_ERROR` is answered. Strikes vTiger only.
     SuccessFalseAfterEffect,
-    /// The effect is done, then `success:true` with a null result is answered.
+    /// The effect is done, then `success:true` with a null result is answered; by Supabase Auth the text `null`.
     NullResultAfterEffect,
-    /// A query answers `success:true` with an empty page, as if it had swallowed a database error. Strikes queries only.
+    /// A query answers `success:true` with an empty page, as if it had swallowed a database error. Strikes queries and
+    /// lists only.
     EmptyPage,
-    /// The session is gone before the call is executed.
+    /// The session is gone before the call is executed. Strikes calls in a session only.
     DropSession,
     /// HTTP 429; nothing is done.
     TooMany {
         /// Seconds to be sent in a `Retry-After` header, if any.
         retry_after: Option<u32>,
     },
-    /// The call is executed, and PHP warnings are printed in front of its JSON.
+    /// The call is executed, and PHP warnings are printed in front of its JSON. Strikes vTiger only.
     DisplayErrorsNoise,
     /// The call is executed this much later, whether or not the client still waits.
     Slow(Duration),

@@ -19,7 +19,7 @@ pub struct JournalEntry {
     pub at: Timestamp,
     /// Which HTTP request caused it (from 1); none when a test or a person in the user interface did it.
     pub request_no: Option<u64>,
-    /// Login name of the user who did it, where one is known.
+    /// Who did it, where that is known: the login name of a user, his e-mail address, or the role of a service.
     pub user: Option<String>,
     /// What happened.
     #[serde(flatten)]
@@ -50,10 +50,12 @@ pub enum JournalKind {
         outcome: Outcome,
         /// Time from request read to answer ready.
         duration: Duration,
+        /// What the caller sent as header `x-correlation-id`.
+        correlation_id: Option<String>,
     },
     /// A record was stored.
     Created {
-        /// Record id, `<prefix>x<number>`.
+        /// Record id: `<prefix>x<number>`, or the UUID of a user of Supabase Auth (module `users`).
         id: String,
         /// Module name.
         module: String,
@@ -69,7 +71,7 @@ pub enum JournalKind {
         /// Fields whose stored value really changed, without the modification time.
         changed: BTreeMap<String, Change>,
     },
-    /// A record was changed by `update`.
+    /// A record was changed by `update`, whoever asked for it.
     Updated {
         /// Record id.
         id: String,
@@ -85,10 +87,24 @@ pub enum JournalKind {
         /// Module name.
         module: String,
     },
+    /// A user's password was set: once more, when it is the same. What it is, is never noted.
+    PasswordSet {
+        /// Record id of the user.
+        id: String,
+        /// Module name.
+        module: String,
+    },
     /// A session began.
     LoggedIn {
         /// The user's id.
         user_id: String,
+    },
+    /// Sessions ended, because the user left or because of what was done to the user.
+    LoggedOut {
+        /// The user's id.
+        user_id: String,
+        /// How many.
+        sessions: usize,
     },
     /// A fault of the plan struck the request.
     FaultInjected {
@@ -115,17 +131,17 @@ pub enum Moment {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "outcome", content = "code", rename_all = "snake_case")]
 pub enum Outcome {
-    /// `success:true`.
+    /// As asked: `success:true`, or a status of the 200s.
     Done,
     /// An error of the application with this code.
     Refused(String),
-    /// A dead program: HTTP 500 with an empty body.
+    /// A dead program: HTTP 500 with an empty body, or with nothing but "Internal Server Error".
     Fatal,
     /// An answer that is not what the call deserved, made by a fault.
     Spoiled,
     /// No answer was sent.
     NoAnswer,
-    /// Answered by the web server itself (404, 413, ...).
+    /// Answered by the web server or the gateway in front (401, 404, 413, ...).
     WebServer,
 }
 
@@ -376,10 +392,13 @@ impl Entries {
             }
             JournalKind::Revised { id, .. }
             | JournalKind::Updated { id, .. }
-            | JournalKind::Deleted { id, .. } => {
+            | JournalKind::Deleted { id, .. }
+            | JournalKind::PasswordSet { id, .. } => {
                 self.by_record.entry(id.clone()).or_default().push(position);
             }
-            JournalKind::LoggedIn { .. } | JournalKind::FaultInjected { .. } => {}
+            JournalKind::LoggedIn { .. }
+            | JournalKind::LoggedOut { .. }
+            | JournalKind::FaultInjected { .. } => {}
         }
     }
 }

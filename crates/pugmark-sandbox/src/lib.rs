@@ -18,17 +18,36 @@
 //! crm.shutdown().await;
 //! # Ok(()) }
 //! ```
+//!
+//! ```no_run
+//! use pugmark_sandbox::{Fault, FaultPlan, SupabaseSandbox, UserSeed};
+//!
+//! # async fn example() -> std::io::Result<()> {
+//! let accounts = SupabaseSandbox::builder().min_password_length(8).start().await?;
+//! let id = accounts.seed_user(UserSeed::new("amina@example.com").password("S3cret-Pass!"));
+//! println!("{} with {} for {id:?}", accounts.url(), accounts.service_key());
+//! accounts.faults().set(FaultPlan::new(0).nth("update", 1, Fault::HttpAfterEffect(502)));
+//! // ... drive a client against it ...
+//! assert!(accounts.user_by_email("amina@example.com").is_some_and(|user| user.banned_until.is_none()));
+//! # Ok(()) }
+//! ```
 
 pub mod clock;
 pub mod fault;
 pub mod journal;
+mod server;
+pub mod supabase;
 pub mod vtiger;
 mod wire;
 
 pub use clock::{Clock, ManualClock};
 pub use fault::{Fault, FaultPlan, Faults, Match, Occurrence, Rule};
 pub use journal::{Journal, JournalEntry, JournalKind, Moment, Outcome};
+pub use supabase::{
+    PasswordRules, RequiredCharacters, Signing, SupabaseSandbox, SupabaseSandboxBuilder,
+    SupabaseUser, UserSeed,
+};
 pub use vtiger::{
-    CloudQuota, CustomField, CustomFieldKind, Edition, Latency, Release, StoredRecord, UserSpec,
-    Variant, VtigerSandbox, VtigerSandboxBuilder,
+    CloudQuota, CustomField, CustomFieldKind, Edition, Latency, NewUser, Release, StoredRecord,
+    StoredUser, UserSpec, Variant, VtigerSandbox, VtigerSandboxBuilder,
 };

@@ -191,6 +191,12 @@ impl Request {
             .map(|(_, v)| v)
     }
 
+    /// What the caller sent as header `x-correlation-id`.
+    pub(crate) fn correlation_id(&self) -> Option<String> {
+        let id = self.headers.get("x-correlation-id")?;
+        Some(id.to_str().ok()?.to_owned())
+    }
+
     /// Whether the body is JSON.
     pub(crate) fn is_json(&self) -> bool {
         let content_type = self

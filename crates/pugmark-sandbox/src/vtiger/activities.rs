@@ -1,5 +1,8 @@
 //! Tasks and events: what the server works out for them, and which of the two a record is.
 
+use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::TimeZone;
+
 use super::catalogue::{Module, ModuleIndex};
 use super::records::Call;
 use super::saving::put;
@@ -41,20 +44,31 @@ impl Call<'_> {
 }
 
 /// Duration and defaults that the server works out for tasks and events.
-pub(super) fn complete_activity(module: &Module, row: &mut Row) {
+pub(super) fn complete_activity(module: &Module, row: &mut Row, zone: TimeZone) {
     let text = |row: &Row, name: &str| {
         module
             .field(name)
             .and_then(|at| row[at].clone())
             .unwrap_or_default()
     };
-    if let Some(hours) = activity_hours(
-        &text(row, "date_start"),
-        &text(row, "time_start"),
-        &text(row, "due_date"),
-        &text(row, "time_end"),
-    ) && module.name == "Calendar"
+    let start = moment(&text(row, "date_start"), &text(row, "time_start"));
+    let end_time = text(row, "time_end");
+    let end = if end_time.is_empty() {
+        end_of(&text(row, "due_date"))
+    } else {
+        moment(&text(row, "due_date"), &end_time)
+    };
+    let start = start.and_then(|start| {
+        if end_time.is_empty() {
+            seen_from(start, zone)
+        } else {
+            Some(start)
+        }
+    });
+    if let (Some(start), Some(end)) = (start, end)
+        && module.name == "Calendar"
     {
+        let hours = end.duration_since(start).as_hours();
         put(module, row, "duration_hours", hours.to_string());
     }
     put(module, row, "duration_minutes", "0".to_owned());
@@ -64,21 +78,21 @@ pub(super) fn complete_activity(module: &Module, row: &mut Row) {
     }
 }
 
-/// Whole hours from start to end; a task without end lasts until its last day is over.
-fn activity_hours(start_day: &str, start_time: &str, end_day: &str, end_time: &str) -> Option<i64> {
-    let moment = |day: &str, time: &str| -> Option<jiff::civil::DateTime> {
-        let day: jiff::civil::Date = day.parse().ok()?;
-        let mut parts = time.split(':').map(|part| part.parse::<i8>().unwrap_or(0));
-        let (hour, minute) = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
-        Some(day.to_datetime(jiff::civil::Time::new(hour, minute, 0, 0).ok()?))
-    };
-    let start = moment(start_day, start_time)?;
-    let end = if end_time.is_empty() {
-        moment(end_day, "0:0")?
-            .checked_add(jiff::Span::new().days(1))
-            .ok()?
-    } else {
-        moment(end_day, end_time)?
-    };
-    Some(end.duration_since(start).as_hours())
+fn moment(day: &str, time: &str) -> Option<DateTime> {
+    let day: Date = day.parse().ok()?;
+    let mut parts = time.split(':').map(|part| part.parse::<i8>().unwrap_or(0));
+    let (hour, minute) = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+    Some(day.to_datetime(Time::new(hour, minute, 0, 0).ok()?))
+}
+
+/// A task without an end lasts until its last day is over, in no zone in particular; its start is moved into the caller's.
+fn end_of(day: &str) -> Option<DateTime> {
+    moment(day, "0:0")?
+        .checked_add(jiff::Span::new().days(1))
+        .ok()
+}
+
+fn seen_from(moment: DateTime, zone: TimeZone) -> Option<DateTime> {
+    let at = moment.to_zoned(TimeZone::UTC).ok()?;
+    Some(at.with_time_zone(zone).datetime())
 }

@@ -30,16 +30,17 @@ impl Call<'_> {
         module: ModuleIndex,
         number: u64,
     ) -> Map<String, Value> {
-        let fields = &self.state.catalogue.module(module).fields;
-        let shown = fields.iter().enumerate();
-        shown
-            .map(|(at, field)| {
-                (
-                    field.name.clone(),
-                    self.state.shown_in_record(self.dialect, module, number, at),
-                )
-            })
-            .collect()
+        let about = self.state.catalogue.module(module);
+        let mut record = Map::new();
+        for at in about.order(self.reader()) {
+            let name = &about.fields[at].name;
+            record.extend(undescribed(&about.name, name));
+            let shown = self
+                .state
+                .shown_in_record(self.reader(), module, number, at);
+            record.insert(name.clone(), shown);
+        }
+        record
     }
 
     /// The answer of a write: the record as its program believes it to be. `asked_in` is the module called, which is not always
@@ -63,7 +64,9 @@ impl Call<'_> {
         );
         let about = self.state.catalogue.module(asked_in);
         let mut record = Map::new();
-        for (at, field) in about.fields.iter().enumerate() {
+        for at in about.order(self.reader()) {
+            let field = &about.fields[at];
+            record.extend(undescribed(&about.name, &field.name));
             let shown = kept.get(&field.name);
             let truth = shown.and_then(Value::as_str).unwrap_or_default();
             let odd = self.dialect == Dialect::OpenSource
@@ -88,6 +91,11 @@ impl Call<'_> {
         );
         Value::Object(record)
     }
+}
+
+/// A field that records have in front of this one although `describe` does not name it; it is always empty.
+fn undescribed(module: &str, field: &str) -> Option<(String, Value)> {
+    ((module, field) == ("HelpDesk", "hours")).then(|| ("update_log".to_owned(), json!("")))
 }
 
 /// The field whose value a create answers once too often decoded: the name that every record must have.

@@ -1,4 +1,4 @@
-//! The modules of an installation, built from the answers of `listtypes` and `describe` of a real vTiger 8.0.
+//! The modules of an installation and their fields.
 
 use std::collections::HashMap;
 use std::io;
@@ -8,25 +8,9 @@ use serde_json::{Map, Value, json};
 use super::config::{Config, CustomField, Edition, Variant};
 use super::custom;
 use super::dialect::Dialect;
-use super::widths;
-
-/// The recorded `describe` answers, one per module that is modelled.
-const DESCRIBED: [&str; 11] = [
-    include_str!("../../../../fixtures/vtiger8/057-meta-describe-Contacts.json"),
-    include_str!("../../../../fixtures/vtiger8/058-meta-describe-Leads.json"),
-    include_str!("../../../../fixtures/vtiger8/059-meta-describe-Users.json"),
-    include_str!("../../../../fixtures/vtiger8/060-meta-describe-Calendar.json"),
-    include_str!("../../../../fixtures/vtiger8/061-meta-describe-Events.json"),
-    include_str!("../../../../fixtures/vtiger8/062-meta-describe-ModComments.json"),
-    include_str!("../../../../fixtures/vtiger8/063-meta-describe-Documents.json"),
-    include_str!("../../../../fixtures/vtiger8/064-meta-describe-Accounts.json"),
-    include_str!("../../../../fixtures/vtiger8/065-meta-describe-HelpDesk.json"),
-    include_str!("../../../../fixtures/vtiger8/066-meta-describe-Groups.json"),
-    include_str!("../../../../fixtures/vtiger8/067-meta-describe-Currency.json"),
-];
-
-/// The recorded `listtypes` answer.
-const LISTED: &str = include_str!("../../../../fixtures/vtiger8/053-meta-listtypes.json");
+use super::recorded;
+use super::roles;
+use super::sharing::Reader;
 
 /// First number of a custom field on a fresh installation; they grow by two.
 const FIRST_CUSTOM_FIELD: u32 = 853;
@@ -74,9 +58,9 @@ pub(super) struct Field {
     /// Type name that `describe` shows.
     pub(super) type_name: String,
     /// Whether an administrator added it.
-    custom: bool,
+    pub(super) custom: bool,
     /// What `describe` shows of it.
-    describe: Map<String, Value>,
+    pub(super) describe: Map<String, Value>,
 }
 
 /// A module.
@@ -85,10 +69,10 @@ pub(super) struct Module {
     pub(super) name: String,
     pub(super) is_entity: bool,
     pub(super) fields: Vec<Field>,
-    by_name: HashMap<String, usize>,
+    pub(super) by_name: HashMap<String, usize>,
     /// Fields whose values, joined by a space, make the label.
     pub(super) label_fields: Vec<usize>,
-    describe: Map<String, Value>,
+    pub(super) describe: Map<String, Value>,
 }
 
 /// Position of a module in the catalogue.
@@ -127,13 +111,14 @@ impl Module {
     }
 
     /// The `describe` answer. Dates show the calling user's format.
-    pub(super) fn describe(&self, dialect: Dialect, date_format: &str) -> Value {
+    pub(super) fn describe(&self, reader: Reader, date_format: &str) -> Value {
+        let dialect = reader.dialect;
         let mut answer = self.describe.clone();
         answer.insert(
             "fields".into(),
-            self.fields
-                .iter()
-                .map(|field| field.describe(dialect, date_format))
+            self.order(reader)
+                .into_iter()
+                .map(|at| self.fields[at].describe(dialect, date_format))
                 .collect(),
         );
         answer.insert(
@@ -185,7 +170,8 @@ impl Module {
         last_block_end.map_or(self.fields.len(), |position| position + 1)
     }
 
-    fn reindex(&mut self) {
+    /// Brings what is worked out from the fields up to date.
+    pub(super) fn reindex(&mut self) {
         self.by_name = self
             .fields
             .iter()
@@ -211,8 +197,14 @@ impl Module {
 }
 
 impl Field {
+    /// Whether a record must have a value. A comment of the hosted edition need not be about anything.
+    pub(super) fn is_mandatory(&self, dialect: Dialect) -> bool {
+        self.mandatory && !(dialect == Dialect::Cloud && self.name == "related_to")
+    }
+
     fn describe(&self, dialect: Dialect, date_format: &str) -> Value {
         let mut shown = self.describe.clone();
+        shown.insert("mandatory".into(), json!(self.is_mandatory(dialect)));
         if shown.contains_key("isunique") {
             shown.insert("isunique".into(), json!(self.unique));
         }
@@ -242,29 +234,27 @@ impl Field {
     }
 }
 
-fn is_recorded_custom(name: &str) -> bool {
-    name.strip_prefix("cf_")
-        .is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
-}
-
 impl Catalogue {
     /// A fresh installation's modules with the configured custom fields.
     pub(super) fn new(config: &Config) -> io::Result<Self> {
-        let modules = DESCRIBED
-            .iter()
-            .map(|text| read_module(text, config.variant))
-            .collect::<io::Result<Vec<_>>>()?;
+        let mut modules = recorded::modules()?;
+        modules.push(recorded::module(roles::described()));
         let by_name = modules
             .iter()
             .enumerate()
             .map(|(at, module)| (module.name.clone(), at))
             .collect();
+        let mut listed = recorded::listed()?;
+        listed.push(roles::listed());
         let mut catalogue = Self {
             modules,
             by_name,
-            listed: read_listed()?,
+            listed,
         };
         catalogue.add_custom_fields(&config.custom_fields, config.edition)?;
+        if config.variant == Variant::RoleidDbFix {
+            catalogue.make_roleid_text();
+        }
         for (module, field) in &config.unique_fields {
             if !catalogue.set_unique(module, field, true) {
                 return Err(invalid(format!(
@@ -311,6 +301,22 @@ impl Catalogue {
         true
     }
 
+    /// Makes `roleid` of users the plain text that it would be without the row that types it as a reference.
+    pub(super) fn make_roleid_text(&mut self) {
+        let users = self.by_name.get("Users").copied();
+        let Some(module) = users.and_then(|at| self.modules.get_mut(at)) else {
+            return;
+        };
+        if let Some(at) = module.field("roleid") {
+            let field = &mut module.fields[at];
+            field.kind = Kind::Text(Some(255));
+            field.type_name = "string".to_owned();
+            field
+                .describe
+                .insert("type".into(), json!({ "name": field.type_name }));
+        }
+    }
+
     pub(super) fn find(&self, name: &str) -> Option<ModuleIndex> {
         self.by_name.get(name).copied()
     }
@@ -332,11 +338,13 @@ impl Catalogue {
     pub(super) fn list_types(
         &self,
         types: Option<&[String]>,
+        dialect: Dialect,
         admin: bool,
         without: &[&str],
     ) -> Value {
         let shown = self.listed.iter().filter(|(name, _)| {
             (admin || name != "Users")
+                && dialect.has(name)
                 && !without.contains(&name.as_str())
                 && types.is_none_or(|types| self.has_type(name, types))
         });
@@ -365,130 +373,4 @@ impl Catalogue {
 
 fn invalid(message: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, message)
-}
-
-fn recorded_result(text: &str) -> io::Result<Value> {
-    let mut recording: Value = serde_json::from_str(text).map_err(io::Error::from)?;
-    Ok(recording["response"]["body"]["result"].take())
-}
-
-fn read_listed() -> io::Result<Vec<(String, Value)>> {
-    let result = recorded_result(LISTED)?;
-    let names = result["types"].as_array().cloned().unwrap_or_default();
-    let names = names.iter().filter_map(Value::as_str);
-    Ok(names
-        .map(|name| (name.to_owned(), result["information"][name].clone()))
-        .collect())
-}
-
-fn read_module(text: &str, variant: Variant) -> io::Result<Module> {
-    let mut result = recorded_result(text)?;
-    let listed = result["fields"].take();
-    let describe = result.as_object().cloned().unwrap_or_default();
-    let name = describe
-        .get("name")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
-    // The recorded installation had custom fields of its own; a fresh one has none.
-    let fields = listed
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_object);
-    let fields = fields
-        .map(|field| read_field(&name, field, variant))
-        .filter(|field| !is_recorded_custom(&field.name));
-    let is_entity = describe
-        .get("isEntity")
-        .and_then(Value::as_bool)
-        .unwrap_or(false);
-    let mut module = Module {
-        fields: fields.collect(),
-        name,
-        is_entity,
-        by_name: HashMap::new(),
-        label_fields: Vec::new(),
-        describe,
-    };
-    module.reindex();
-    Ok(module)
-}
-
-fn read_field(module: &str, described: &Map<String, Value>, variant: Variant) -> Field {
-    let text = |key: &str| {
-        described
-            .get(key)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let flag = |key: &str| described.get(key).and_then(Value::as_bool).unwrap_or(false);
-    let mut describe = described.clone();
-    let name = text("name");
-    if variant == Variant::RoleidDbFix && module == "Users" && name == "roleid" {
-        describe.insert("type".into(), json!({ "name": "string" }));
-    }
-    let kind = describe.get("type").cloned().unwrap_or_default();
-    let type_name = kind["name"].as_str().unwrap_or_default().to_owned();
-    Field {
-        label: text("label"),
-        mandatory: flag("mandatory"),
-        unique: flag("isunique"),
-        editable: flag("editable"),
-        kind: built_in_kind(module, &name, &type_name, &kind),
-        type_name,
-        name,
-        custom: false,
-        describe,
-    }
-}
-
-/// Columns whose type differs from what `describe` says of the field.
-fn column_override(module: &str, field: &str) -> Option<Kind> {
-    match (module, field) {
-        // Kept as text, verbatim.
-        ("Calendar" | "Events", "time_start" | "time_end" | "duration_hours" | "reminder_time") => {
-            Some(Kind::Text(Some(50)))
-        }
-        ("Users", "is_admin") => Some(Kind::Text(Some(3))),
-        _ => None,
-    }
-}
-
-fn built_in_kind(module: &str, field: &str, type_name: &str, described: &Value) -> Kind {
-    if let Some(kind) = column_override(module, field) {
-        return kind;
-    }
-    match type_name {
-        "integer" => Kind::Integer,
-        "double" => Kind::Decimal {
-            digits: 17,
-            scale: 8,
-            lenient: false,
-        },
-        "currency" => Kind::Decimal {
-            digits: 17,
-            scale: 8,
-            lenient: true,
-        },
-        "boolean" => Kind::Boolean,
-        "date" => Kind::Date,
-        "time" => Kind::Time,
-        "datetime" => Kind::DateTime,
-        "multipicklist" => Kind::MultiPicklist,
-        "owner" => Kind::Owner,
-        "reference" => Kind::Reference(strings(&described["refersTo"])),
-        "autogenerated" if field == "id" => Kind::Id,
-        _ => Kind::Text(widths::built_in(module, field, type_name)),
-    }
-}
-
-fn strings(list: &Value) -> Vec<String> {
-    list.as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .map(str::to_owned)
-        .collect()
 }

@@ -60,7 +60,7 @@ impl Call<'_> {
             .module(module)
             .fields
             .iter()
-            .filter(|field| field.mandatory)
+            .filter(|field| field.is_mandatory(self.dialect))
         {
             let missing = match element.get(&field.name) {
                 None => all,
@@ -82,7 +82,7 @@ impl Call<'_> {
     }
 
     /// For callers without administrator's rights the list of possible owners is numbered anew from 0, so that users
-    /// with higher numbers are refused.
+    /// with higher numbers are refused; but for the caller's own.
     pub(super) fn check_owner_right(
         &self,
         module: ModuleIndex,
@@ -104,7 +104,7 @@ impl Call<'_> {
             let number = sent.map_or(0, |sent| {
                 leading_digits(sent.text().split('x').nth(1).unwrap_or_default())
             });
-            if number >= users && number > 0 {
+            if number >= users && number > 0 && number != self.actor.number {
                 return Err(Failure::refused(
                     "ACCESS_DENIED",
                     "Cannot assign record to the given user",

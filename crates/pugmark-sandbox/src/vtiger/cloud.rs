@@ -269,7 +269,7 @@ fn list_types(call: &Call<'_>, params: &Params, config: &Config) -> Value {
     let without: &[&str] = if config.cloud_leads { &[] } else { &["Leads"] };
     call.state
         .catalogue
-        .list_types(types.as_deref(), call.actor.admin, without)
+        .list_types(types.as_deref(), call.dialect, call.actor.admin, without)
 }
 
 /// Answers about one record carry `isclosed` as a number, where queries have text or nothing.

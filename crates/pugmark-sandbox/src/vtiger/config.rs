@@ -51,6 +51,8 @@ pub struct UserSpec {
     pub email: String,
     /// `date_format`: `yyyy-mm-dd`, `dd-mm-yyyy` or `mm-dd-yyyy`.
     pub date_format: String,
+    /// Values of other fields of the module `Users`, by name.
+    pub fields: Vec<(String, String)>,
 }
 
 impl UserSpec {
@@ -65,6 +67,7 @@ impl UserSpec {
             last_name: "Administrator".to_owned(),
             email: format!("{name}@example.com"),
             date_format: "yyyy-mm-dd".to_owned(),
+            fields: Vec::new(),
         }
     }
 
@@ -75,6 +78,16 @@ impl UserSpec {
             last_name: name.to_owned(),
             ..Self::admin(name, access_key)
         }
+    }
+
+    /// With this value in a field of the module `Users`, over what the rest says. Passwords are not taken: they are set
+    /// while running, so that only their hashes are ever kept.
+    #[must_use]
+    pub fn with(mut self, field: &str, value: &str) -> Self {
+        if !matches!(field, "user_password" | "confirm_password") {
+            self.fields.push((field.to_owned(), value.to_owned()));
+        }
+        self
     }
 
     /// Inactive from the start.
@@ -265,6 +278,10 @@ pub(crate) struct Config {
     pub(crate) custom_fields: Vec<CustomField>,
     /// Custom POST operations that an administrator registered; each creates a user from its `element`.
     pub(crate) user_operations: Vec<String>,
+    /// Whether Pugmark's extension is installed.
+    pub(crate) extension: bool,
+    /// Fewest characters of a password that the extension sets.
+    pub(crate) shortest_password: usize,
     /// Built-in fields that an administrator marked unique.
     pub(crate) unique_fields: Vec<(String, String)>,
     pub(crate) latency: Latency,
@@ -288,6 +305,9 @@ impl Default for Config {
             users: Vec::new(),
             custom_fields: Vec::new(),
             user_operations: Vec::new(),
+            extension: false,
+            // As many as Supabase Auth asks for.
+            shortest_password: 6,
             unique_fields: Vec::new(),
             latency: Latency::default(),
             clock: Clock::default(),

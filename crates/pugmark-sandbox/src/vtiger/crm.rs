@@ -11,11 +11,14 @@ use super::config::{Config, Edition, Variant};
 use super::failure::Failure;
 use super::noise;
 use super::operations::{self, Stage};
+use super::records::Call;
 use super::state::State;
 use super::store::StoredRecord;
-use super::{ui, webservice};
+use super::users::{self, StoredUser};
+use super::{principals, roles, ui, webservice};
 use crate::fault::{Fault, Faults};
 use crate::journal::{Journal, JournalKind, Moment, Outcome};
+use crate::server::System;
 use crate::wire::{Delivery, Reply, Request};
 
 /// A CRM; shared by all connections.
@@ -65,10 +68,6 @@ impl Crm {
         &self.journal
     }
 
-    pub(super) fn max_body(&self) -> usize {
-        self.config.max_body
-    }
-
     pub(super) fn records(&self, module: &str) -> Vec<StoredRecord> {
         let state = self.state();
         let Some(module) = state.catalogue.find(module) else {
@@ -87,33 +86,45 @@ impl Crm {
         Some(state.stored_record(module, number))
     }
 
+    /// What a person does in the pages; nothing when there is no user.
+    pub(super) fn in_pages<T>(&self, act: impl FnOnce(&mut Call<'_>) -> T) -> Option<T> {
+        let mut state = self.state();
+        let call = ui::person(&mut state, &self.journal, self.config.clock.now());
+        call.map(|mut call| act(&mut call))
+    }
+
     pub(super) fn edit_as_person(&self, id: &str, changes: &[(&str, &str)]) -> bool {
-        ui::edit(
-            &mut self.state(),
-            &self.journal,
-            self.config.clock.now(),
-            id,
-            changes,
-        )
+        self.in_pages(|call| ui::edit(call, id, changes)) == Some(true)
     }
 
     pub(super) fn insert_as_person(&self, module: &str, fields: &[(&str, &str)]) -> Option<String> {
-        ui::insert(
-            &mut self.state(),
-            &self.journal,
-            self.config.clock.now(),
-            module,
-            fields,
-        )
+        self.in_pages(|call| ui::insert(call, module, fields))?
     }
 
     pub(super) fn remove_as_person(&self, id: &str) -> bool {
-        ui::remove(
-            &mut self.state(),
-            &self.journal,
-            self.config.clock.now(),
-            id,
-        )
+        self.in_pages(|call| ui::remove(call, id)) == Some(true)
+    }
+
+    pub(super) fn users(&self) -> Vec<StoredUser> {
+        users::all(&self.state())
+    }
+
+    pub(super) fn user_password_is(&self, id: &str, password: &str) -> bool {
+        let state = self.state();
+        let number = users::located(&state, id);
+        number.is_some_and(|number| users::password_is(&state, number, password))
+    }
+
+    pub(super) fn roles(&self) -> Vec<(String, String)> {
+        roles::all(&self.state())
+    }
+
+    pub(super) fn add_role(&self, id: &str, name: &str) -> bool {
+        roles::add(&mut self.state(), id, name)
+    }
+
+    pub(super) fn add_group(&self, name: &str) -> String {
+        principals::add_group(&mut self.state(), name, "")
     }
 
     pub(super) fn skip_to_record_number(&self, number: u64) {
@@ -126,28 +137,6 @@ impl Crm {
 
     pub(super) fn drop_all_sessions(&self) {
         self.state().auth.drop_all_sessions();
-    }
-
-    /// Answers a request. What it does to the store happens even when the caller goes away meanwhile, as in PHP.
-    pub(super) async fn handle(self: &Arc<Self>, request: Request) -> Reply {
-        let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
-        let Some(interface) = self.interface(&request.path) else {
-            let reply = Reply::web_server_page(404);
-            self.note_call(number, None, "", &reply, Outcome::WebServer, Duration::ZERO);
-            return reply;
-        };
-        let crm = Arc::clone(self);
-        let work =
-            tokio::spawn(async move { crm.process(interface, Arc::new(request), number).await });
-        work.await.unwrap_or_else(|_| Reply::fatal())
-    }
-
-    /// The answer to a body above the limit: PHP sees no parameters at all.
-    pub(super) fn body_too_large(&self) -> Reply {
-        let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
-        let reply = Reply::fatal();
-        self.note_call(number, None, "", &reply, Outcome::Fatal, Duration::ZERO);
-        reply
     }
 
     fn interface(&self, path: &str) -> Option<Interface> {
@@ -183,7 +172,12 @@ impl Crm {
         {
             self.show_quota(&mut reply);
         }
-        self.note_call(number, user, &operation, &reply, outcome, started.elapsed());
+        let took = started.elapsed();
+        self.note_call(
+            number,
+            user,
+            call(&operation, &request, &reply, outcome, took),
+        );
         reply
     }
 
@@ -293,23 +287,9 @@ impl Crm {
         }
     }
 
-    fn note_call(
-        &self,
-        number: u64,
-        user: Option<String>,
-        operation: &str,
-        reply: &Reply,
-        outcome: Outcome,
-        duration: Duration,
-    ) {
-        let kind = JournalKind::Call {
-            operation: operation.to_owned(),
-            http: reply.status,
-            outcome,
-            duration,
-        };
+    fn note_call(&self, number: u64, user: Option<String>, call: JournalKind) {
         self.journal
-            .append(self.config.clock.now(), Some(number), user, kind);
+            .append(self.config.clock.now(), Some(number), user, call);
     }
 
     pub(super) fn note_fault(&self, number: u64, operation: &str, fault: &Fault, moment: Moment) {
@@ -324,6 +304,54 @@ impl Crm {
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
+    }
+}
+
+impl System for Crm {
+    const NAME: &'static str = "nginx/1.22.1";
+
+    fn max_body(&self) -> usize {
+        self.config.max_body
+    }
+
+    /// What a request does to the store happens even when the caller goes away meanwhile, as in PHP.
+    async fn handle(self: &Arc<Self>, request: Request) -> Reply {
+        let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
+        let Some(interface) = self.interface(&request.path) else {
+            let reply = Reply::web_server_page(404);
+            let call = call("", &request, &reply, Outcome::WebServer, Duration::ZERO);
+            self.note_call(number, None, call);
+            return reply;
+        };
+        let crm = Arc::clone(self);
+        let work =
+            tokio::spawn(async move { crm.process(interface, Arc::new(request), number).await });
+        work.await.unwrap_or_else(|_| Reply::fatal())
+    }
+
+    /// PHP sees no parameters at all.
+    async fn too_large(self: &Arc<Self>, request: Request) -> Reply {
+        let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
+        let reply = Reply::fatal();
+        let call = call("", &request, &reply, Outcome::Fatal, Duration::ZERO);
+        self.note_call(number, None, call);
+        reply
+    }
+}
+
+fn call(
+    operation: &str,
+    request: &Request,
+    reply: &Reply,
+    outcome: Outcome,
+    duration: Duration,
+) -> JournalKind {
+    JournalKind::Call {
+        operation: operation.to_owned(),
+        http: reply.status,
+        outcome,
+        duration,
+        correlation_id: request.correlation_id(),
     }
 }
 

@@ -50,7 +50,7 @@ const OPEN_SOURCE: [(&str, u32); 35] = [
 
 /// Prefixes seen on hosted instances; the rest are made up here, well away from the open-source ones, so that a
 /// client that hard-codes a prefix fails.
-const CLOUD: [(&str, u32); 11] = [
+const CLOUD: [(&str, u32); 12] = [
     ("Leads", 2),
     ("Accounts", 3),
     ("Contacts", 4),
@@ -62,37 +62,42 @@ const CLOUD: [(&str, u32); 11] = [
     ("Currency", 21),
     ("ModComments", 28),
     ("Calendar", 9),
+    ("Roles", 136),
 ];
 
 /// Added to the open-source prefix of a module whose hosted prefix nobody published.
 const CLOUD_UNKNOWN: u32 = 100;
 
 impl Dialect {
-    /// A module's id prefix; 0 for a name that no installation has.
+    /// A module's id prefix; 0 for a name that no installation of this edition has.
     pub(super) fn prefix(self, module: &str) -> u32 {
-        let own = OPEN_SOURCE
-            .iter()
-            .find(|(name, _)| *name == module)
-            .map_or(0, |(_, prefix)| *prefix);
+        let own = find(&OPEN_SOURCE, module);
         match self {
-            Dialect::OpenSource => own,
-            Dialect::Cloud => CLOUD
-                .iter()
-                .find(|(name, _)| *name == module)
-                .map_or(own + CLOUD_UNKNOWN, |(_, prefix)| *prefix),
+            Dialect::OpenSource => own.unwrap_or(0),
+            Dialect::Cloud => find(&CLOUD, module)
+                .or(own.map(|own| own + CLOUD_UNKNOWN))
+                .unwrap_or(0),
         }
     }
 
     /// The module that a prefix stands for.
     pub(super) fn module(self, prefix: u32) -> Option<&'static str> {
-        OPEN_SOURCE
-            .iter()
-            .map(|(name, _)| *name)
-            .find(|name| self.prefix(name) == prefix)
+        let mut names = OPEN_SOURCE.iter().chain(&CLOUD).map(|(name, _)| *name);
+        names.find(|name| prefix != 0 && self.prefix(name) == prefix)
+    }
+
+    /// Whether this edition has a module of this name at all.
+    pub(super) fn has(self, module: &str) -> bool {
+        self.prefix(module) != 0
     }
 
     /// A complete id.
     pub(super) fn id(self, module: &str, number: u64) -> String {
         format!("{}x{number}", self.prefix(module))
     }
+}
+
+fn find(prefixes: &[(&str, u32)], module: &str) -> Option<u32> {
+    let found = prefixes.iter().find(|(name, _)| *name == module);
+    found.map(|(_, prefix)| *prefix)
 }

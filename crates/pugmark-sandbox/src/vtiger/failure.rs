@@ -48,6 +48,11 @@ impl Failure {
         )
     }
 
+    /// The record exists, and the caller may not see it.
+    pub(super) fn unreadable() -> Self {
+        Self::refused("ACCESS_DENIED", "Permission to read given object is denied")
+    }
+
     pub(super) fn wrong_id() -> Self {
         Self::refused("INVALID_ID_ATTRIBUTE", "Id specified is incorrect")
     }

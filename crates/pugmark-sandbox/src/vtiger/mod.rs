@@ -1,9 +1,10 @@
 //! The look-alike of vTiger: open-source `webservice.php` 8.0 (or 8.3) and the hosted edition's REST API over one store.
 //!
 //! Modelled are Contacts, Leads, Accounts, HelpDesk, Documents, Calendar, Events, ModComments, Users, Groups and
-//! Currency, all from recorded `describe` answers. Other modules are listed as on a real installation but answer as to a
-//! caller without rights. `sync`, `convertlead`, file and inventory operations die, as on stock. SQL injection, which the
-//! real system allows, is answered like SQL that fails.
+//! Currency, all from recorded `describe` answers, and the Roles of the hosted edition. Other modules are listed as on a
+//! real installation but answer as to a caller without rights. `sync`, `convertlead`, file and inventory operations die, as
+//! on stock. What an administrator can repair is repaired from the start ([`Variant`]) or while running, and Pugmark's own
+//! extension can be installed. SQL injection, which the real system allows, is answered like SQL that fails.
 
 mod activities;
 mod answers;
@@ -12,25 +13,33 @@ mod catalogue;
 mod checks;
 mod cloud;
 mod collation;
+mod columns;
 mod config;
 mod crm;
 mod custom;
 mod dialect;
 mod entities;
+mod extension;
 mod failure;
 mod noise;
 mod operations;
+mod passwords;
 mod principals;
+mod recorded;
 mod records;
+mod registry;
 mod related;
 mod release;
+mod roles;
 mod sandbox;
 mod saving;
-mod server;
+mod sharing;
 mod spoil;
 mod state;
 mod store;
 mod ui;
+mod user_operations;
+mod users;
 mod values;
 mod vtql;
 mod webservice;
@@ -40,3 +49,4 @@ pub use config::{CloudQuota, CustomField, CustomFieldKind, Edition, Latency, Use
 pub use release::Release;
 pub use sandbox::{VtigerSandbox, VtigerSandboxBuilder};
 pub use store::StoredRecord;
+pub use users::{NewUser, StoredUser};

@@ -3,57 +3,17 @@
 use serde_json::{Value, json};
 
 use super::auth;
-use super::config::{Config, Variant};
+use super::config::Config;
 use super::dialect::Dialect;
 use super::failure::{Answer, Failure};
 use super::principals::Actor;
 use super::records::{Call, Mode};
+use super::registry::{Health, Source};
 use super::state::State;
-use super::{related, vtql};
+use super::user_operations::{self, PasswordChange};
+use super::{extension, related, vtql};
 use crate::journal::{Journal, JournalKind};
 use crate::wire::{Param, Params, Request};
-
-/// From where an operation reads its own parameters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
-    /// The URL.
-    Get,
-    /// The form body.
-    Post,
-}
-
-/// Whether an operation works.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Health {
-    Works,
-    /// Its registered parameter names are not those of its function.
-    Dies,
-    /// Its registered file does not exist.
-    FileMissing,
-}
-
-/// The registry: none for an unknown operation. Names are in lower case.
-fn registered(name: &str, config: &Config) -> Option<(Source, Health)> {
-    let repaired = config.variant == Variant::Repaired;
-    let unless_repaired = |health| if repaired { Health::Works } else { health };
-    Some(match name {
-        "getchallenge" | "listtypes" | "describe" | "retrieve" | "query" | "relatedtypes"
-        | "retrieve_related" | "query_related" => (Source::Get, Health::Works),
-        "login" | "extendsession" | "create" | "update" | "revise" | "delete" | "add_related" => {
-            (Source::Post, Health::Works)
-        }
-        "logout" => (Source::Post, unless_repaired(Health::Dies)),
-        "changepassword" | "deleteuser" => (Source::Post, unless_repaired(Health::FileMissing)),
-        "sync" | "retrieve_inventory" | "files_retrieve" => (Source::Get, Health::Dies),
-        "convertlead" | "wsapp_register" | "wsapp_get" | "wsapp_put" | "wsapp_deregister" => {
-            (Source::Post, Health::Dies)
-        }
-        other if config.user_operations.iter().any(|own| own == other) => {
-            (Source::Post, Health::Works)
-        }
-        _ => return None,
-    })
-}
 
 /// An executed call: its answer and who made it.
 pub(super) struct Executed {
@@ -96,7 +56,7 @@ pub(super) fn session_of(request: &Request) -> Option<&str> {
 /// Executes a request of `webservice.php`.
 pub(super) fn execute(stage: Stage<'_>, request: &Request) -> Executed {
     let name = name_of(request);
-    let Some((source, health)) = registered(&name, stage.config) else {
+    let Some((source, health)) = stage.state.registry.find(&name) else {
         return nobody(Err(Failure::Fatal));
     };
     if request
@@ -238,17 +198,18 @@ fn dispatch(
         "query_related" => related::query(call, text("query"), text("id"), text("relatedLabel")),
         "add_related" => related::add(call, text("sourceRecordId")),
         "logout" => log_out(call, params, session),
-        "changepassword" => change_password(
+        "changepassword" => user_operations::change_password(
             call,
-            text("id"),
-            text("newPassword"),
-            text("confirmPassword"),
+            &PasswordChange {
+                id: text("id"),
+                old: text("oldPassword"),
+                new: text("newPassword"),
+                confirmation: text("confirmPassword"),
+            },
         ),
-        "deleteuser" => delete_user(call, text("id"), text("newOwnerId")),
-        other if config.user_operations.iter().any(|own| own == other) => {
-            create_user(call, &element()?)
-        }
-        _ => Err(Failure::Fatal),
+        "deleteuser" => user_operations::delete_user(call, text("id"), text("newOwnerId")),
+        own if call.state.registry.is_own(own) => user_operations::create_user(call, &element()?),
+        other => extension::dispatch(call, other, params, element, config.shortest_password),
     }
 }
 
@@ -257,24 +218,23 @@ pub(super) fn list_types(call: &Call<'_>, types: &str) -> Value {
     let types: Option<Vec<String>> = serde_json::from_str(types).unwrap_or_default();
     call.state
         .catalogue
-        .list_types(types.as_deref(), call.actor.admin, &[])
+        .list_types(types.as_deref(), call.dialect, call.actor.admin, &[])
 }
 
 /// `query`.
 pub(super) fn query(call: &mut Call<'_>, text: &str) -> Answer {
     let name = vtql::module_name(text).ok_or_else(|| Failure::denied_for("query"))?;
     let module = call
-        .state
-        .catalogue
-        .find(name)
+        .module_named(name)
         .ok_or_else(|| Failure::denied_for(&format!("name : {name}")))?;
     if name == "Users" {
         call.administrators_only()?;
     }
     let parsed = vtql::parse(call.dialect, text)?;
+    let reader = call.reader();
     vtql::run(
         call.state,
-        call.dialect,
+        reader,
         module,
         &parsed,
         &vtql::Scope::Everything,
@@ -290,49 +250,4 @@ fn log_out(call: &mut Call<'_>, params: &Params, session: &str) -> Answer {
     }
     call.state.auth.drop_session(session);
     Ok(json!({ "message": "successfull" }))
-}
-
-fn create_user(call: &mut Call<'_>, element: &Value) -> Answer {
-    call.administrators_only()?;
-    let fields = element.as_object().cloned().unwrap_or_default();
-    let created = call.create_user(&fields)?;
-    Ok(json!({ "id": created["id"] }))
-}
-
-/// Passwords are not kept here, so an administrator's change only reports success (the real system reports it even for
-/// ids that do not exist), and a user's own old password is always the wrong one.
-fn change_password(call: &Call<'_>, id: &str, new: &str, confirmation: &str) -> Answer {
-    let own = id.split('x').nth(1) == Some(call.actor.number.to_string().as_str());
-    if !call.actor.admin {
-        return if own {
-            Err(Failure::refused(
-                "INVALID_OLD_PASSWORD",
-                "Invalid value given for old password.",
-            ))
-        } else {
-            Ok(Value::Null)
-        };
-    }
-    if new != confirmation {
-        return Err(Failure::refused(
-            "CHANGE_PASSWORD_FAILURE",
-            "Failed to change password",
-        ));
-    }
-    Ok(json!({ "message": "Changed password successfully" }))
-}
-
-/// Hands the user's records to another and deletes the user.
-fn delete_user(call: &mut Call<'_>, id: &str, new_owner: &str) -> Answer {
-    call.administrators_only()?;
-    let (module, number) = call.resolve(id)?;
-    let (_, heir) = call.resolve(new_owner)?;
-    call.hand_over(number, heir);
-    call.state.store.remove(module, number);
-    let id = call.state.canonical.id("Users", number);
-    call.note(JournalKind::Deleted {
-        id,
-        module: "Users".into(),
-    });
-    Ok(json!({ "status": "successful" }))
 }

@@ -1,55 +1,51 @@
 //! Users, groups and the currency of a fresh installation.
 
+use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
 use super::config::UserSpec;
+use super::passwords;
 use super::state::State;
 use super::store::{Cell, Row, unset};
 use super::values::{self, Input};
 
 /// The groups of a fresh installation.
-const GROUPS: [(u64, &str, &str); 3] = [
-    (2, "Team Selling", "Group Related to Sales"),
+const GROUPS: [(&str, &str); 3] = [
+    ("Team Selling", "Group Related to Sales"),
+    ("Marketing Group", "Group Related to Marketing Activities"),
     (
-        3,
-        "Marketing Group",
-        "Group Related to Marketing Activities",
-    ),
-    (
-        4,
         "Support Group",
         "Group Related to providing Support to Customers",
     ),
 ];
 
 /// What a new user gets when nothing is said.
-const USER_DEFAULTS: [(&str, &str); 26] = [
+const USER_DEFAULTS: [(&str, &str); 18] = [
     ("status", "Active"),
+    ("is_admin", "off"),
     ("activity_view", "Today"),
     ("hour_format", "12"),
-    ("start_hour", "08:00"),
+    ("start_hour", "09:00"),
     ("date_format", "yyyy-mm-dd"),
     ("time_zone", "UTC"),
     ("currency_id", "1"),
-    ("currency_grouping_pattern", "123,456,789"),
     ("currency_decimal_separator", "."),
     ("currency_grouping_separator", ","),
-    ("currency_symbol_placement", "$1.0"),
     ("theme", "softed"),
     ("language", "en_us"),
-    ("no_of_currency_decimals", "2"),
     ("dayoftheweek", "Sunday"),
     ("callduration", "5"),
     ("othereventduration", "5"),
     ("calendarsharedtype", "public"),
     ("default_record_view", "Summary"),
-    ("defaulteventstatus", "Planned"),
-    ("defaultactivitytype", "Call"),
-    ("defaultcalendarview", "MyCalendar"),
-    ("defaultlandingpage", "Home"),
-    ("truncate_trailing_zeros", "0"),
     ("leftpanelhide", "0"),
-    ("hidecompletedevents", "0"),
+];
+
+/// How numbers are written, of a user about whom nothing else was ever saved.
+const NUMBER_FORMAT: [(&str, &str); 3] = [
+    ("currency_grouping_pattern", "123,456,789"),
+    ("currency_symbol_placement", "$1.0"),
+    ("no_of_currency_decimals", "2"),
 ];
 
 /// Who makes a call.
@@ -59,6 +55,8 @@ pub(super) struct Actor {
     pub(super) name: String,
     pub(super) admin: bool,
     pub(super) date_format: String,
+    /// Such as `Africa/Nairobi`.
+    pub(super) time_zone: String,
 }
 
 /// Fills users, groups and currencies.
@@ -68,7 +66,9 @@ pub(super) fn seed(state: &mut State, users: &[UserSpec]) {
         insert_user(state, number, &fields_of(user));
         if position == 0 {
             // The first user is number 1, and the groups follow.
-            seed_groups(state);
+            for (name, description) in GROUPS {
+                add_group(state, name, description);
+            }
         }
     }
     seed_currency(state);
@@ -91,22 +91,18 @@ fn fields_of(user: &UserSpec) -> Vec<(String, String)> {
     ]
     .iter()
     .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+    .chain(user.fields.iter().cloned())
     .collect()
 }
 
-fn seed_groups(state: &mut State) {
-    let Some(module) = state.catalogue.find("Groups") else {
-        return;
-    };
-    for (_, name, description) in GROUPS {
-        let number = state.store.next_principal();
-        insert_plain(
-            state,
-            module,
-            number,
-            &[("groupname", name), ("description", description)],
-        );
+/// Adds a group; gives its id.
+pub(super) fn add_group(state: &mut State, name: &str, description: &str) -> String {
+    let number = state.store.next_principal();
+    if let Some(module) = state.catalogue.find("Groups") {
+        let fields = [("groupname", name), ("description", description)];
+        insert_plain(state, module, number, &fields);
     }
+    state.canonical.id("Groups", number)
 }
 
 fn seed_currency(state: &mut State) {
@@ -125,7 +121,7 @@ fn seed_currency(state: &mut State) {
     insert_plain(state, module, 1, &fields);
 }
 
-fn insert_plain(state: &mut State, module: usize, number: u64, fields: &[(&str, &str)]) {
+pub(super) fn insert_plain(state: &mut State, module: usize, number: u64, fields: &[(&str, &str)]) {
     let about = state.catalogue.module(module);
     let mut row: Row = about
         .fields
@@ -145,7 +141,12 @@ pub(super) fn insert_user(state: &mut State, number: u64, fields: &[(String, Str
     let Some(module) = state.catalogue.find("Users") else {
         return;
     };
-    let hashes = [password_hash(state), password_hash(state)];
+    let password = fields.iter().find(|(name, _)| name == "user_password");
+    let hash = |state: &mut State| match password {
+        Some((_, password)) => passwords::hash(password, || state.chance()),
+        None => passwords::unknown(|| state.chance()),
+    };
+    let hashes = [hash(state), hash(state)];
     let about = state.catalogue.module(module);
     let mut row: Row = about
         .fields
@@ -160,7 +161,6 @@ pub(super) fn insert_user(state: &mut State, number: u64, fields: &[(String, Str
     for (name, value) in USER_DEFAULTS {
         put(name, Some(value.to_owned()));
     }
-    // A password is never kept, not even here; what is shown looks like the hash that the real system shows.
     let [password, confirmation] = hashes;
     for (name, value) in fields {
         match name.as_str() {
@@ -171,6 +171,30 @@ pub(super) fn insert_user(state: &mut State, number: u64, fields: &[(String, Str
     put("user_password", Some(password));
     put("confirm_password", Some(confirmation));
     state.store.insert(&state.catalogue, module, number, row);
+    set_label(state, module, number);
+}
+
+/// What every saving of a user fills in: the name as a whole, and how numbers are written where nothing says it.
+pub(super) fn complete_user(state: &mut State, module: usize, number: u64) {
+    set_label(state, module, number);
+    for (field, value) in NUMBER_FORMAT {
+        if state.cell(module, number, field).is_empty() {
+            set(state, module, number, field, value);
+        }
+    }
+}
+
+fn set_label(state: &mut State, module: usize, number: u64) {
+    let first = state.cell(module, number, "first_name");
+    let last = state.cell(module, number, "last_name");
+    let label = format!("{first} {last}");
+    set(state, module, number, "userlabel", label.trim());
+}
+
+fn set(state: &mut State, module: usize, number: u64, field: &str, value: &str) {
+    if let Some(at) = state.catalogue.module(module).field(field) {
+        state.store.set(module, number, at, Some(value.to_owned()));
+    }
 }
 
 /// The fields of an element that creates a user, as text.
@@ -200,18 +224,7 @@ pub(super) fn user_fields(state: &State, element: &Map<String, Value>) -> Vec<(S
 
 /// A new user's access key: sixteen letters and digits.
 pub(super) fn new_access_key(state: &mut State) -> String {
-    letters(state, 16)
-}
-
-fn password_hash(state: &mut State) -> String {
-    format!("$2y$10${}", letters(state, 53))
-}
-
-fn letters(state: &mut State, count: usize) -> String {
-    const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    (0..count)
-        .map(|_| char::from(ALPHABET[(state.chance() % 62) as usize]))
-        .collect()
+    passwords::letters(|| state.chance(), 16)
 }
 
 impl Actor {
@@ -225,6 +238,7 @@ impl Actor {
             name: text("user_name"),
             admin: text("is_admin") == "on",
             date_format: text("date_format"),
+            time_zone: text("time_zone"),
         })
     }
 
@@ -234,6 +248,11 @@ impl Actor {
         let field = state.catalogue.module(module).field("user_name")?;
         let number = *state.store.equal_text(module, field, name).first()?;
         Self::find(state, number)
+    }
+
+    /// The time zone; UTC where it is none.
+    pub(super) fn zone(&self) -> TimeZone {
+        TimeZone::get(&self.time_zone).unwrap_or(TimeZone::UTC)
     }
 
     pub(super) fn is_active(&self, state: &State) -> bool {

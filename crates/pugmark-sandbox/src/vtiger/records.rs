@@ -38,11 +38,7 @@ pub(super) enum Mode {
 impl Call<'_> {
     /// `create`. The element is what the JSON text held; what is no object counts as empty.
     pub(super) fn create(&mut self, module: &str, element: &Value) -> Answer {
-        let at = self
-            .state
-            .catalogue
-            .find(module)
-            .ok_or_else(Failure::denied)?;
+        let at = self.module_named(module).ok_or_else(Failure::denied)?;
         if module == "Users" {
             self.administrators_only()?;
         }
@@ -75,6 +71,10 @@ impl Call<'_> {
         module: ModuleIndex,
         element: &Map<String, Value>,
     ) -> Result<String, Failure> {
+        if self.users()? == module {
+            let number = self.store_user(principals::user_fields(self.state, element))?;
+            return Ok(self.dialect.id("Users", number));
+        }
         let cells = self.convert(module, element, |_, _| true, false)?;
         self.check_unique(module, None, &cells)?;
         let placed = self.insert(module, cells);
@@ -95,24 +95,16 @@ impl Call<'_> {
             .state
             .locate(self.dialect, id)
             .ok_or_else(Failure::denied)?;
-        let cells = self.convert(module, element, |_, _| true, false)?;
+        let users = self.users()? == module;
+        let cells = self.convert(
+            module,
+            element,
+            |_, name| !(users && is_secret(name)),
+            false,
+        )?;
         self.check_unique(module, Some(number), &cells)?;
         self.store_changes(module, number, cells, Mode::Revise);
         Ok(())
-    }
-
-    /// Creates a user: with the registry repaired, or through an operation of its own. Nothing is checked.
-    pub(super) fn create_user(&mut self, element: &Map<String, Value>) -> Answer {
-        let Some(users) = self.state.catalogue.find("Users") else {
-            return Err(Failure::denied());
-        };
-        let mut fields = principals::user_fields(self.state, element);
-        let key = principals::new_access_key(self.state);
-        fields.push(("accesskey".to_owned(), key));
-        let number = self.state.store.next_principal();
-        principals::insert_user(self.state, number, &fields);
-        self.note_created(users, number);
-        Ok(self.whole_record(users, number, None))
     }
 
     /// `retrieve`.
@@ -159,16 +151,10 @@ impl Call<'_> {
             if self.dialect == Dialect::Cloud {
                 return Err(Failure::denied());
             }
-            let status = self.state.catalogue.module(module).field("status");
-            self.state.store.set(
-                module,
-                number,
-                status.unwrap_or_default(),
-                Some("Inactive".into()),
-            );
-        } else {
-            self.state.store.remove(module, number);
+            self.change_user(number, &[("status".into(), "Inactive".into())])?;
+            return Ok(json!({ "status": "successful" }));
         }
+        self.state.store.remove(module, number);
         let name = self.state.catalogue.module(module).name.clone();
         let id = self.state.canonical.id(&name, number);
         self.note(JournalKind::Deleted { id, module: name });
@@ -178,7 +164,7 @@ impl Call<'_> {
     /// `describe`.
     pub(super) fn describe(&mut self, module: &str) -> Answer {
         let unknown = || Failure::denied_for(&format!("name : {module}"));
-        let at = self.state.catalogue.find(module).ok_or_else(unknown)?;
+        let at = self.module_named(module).ok_or_else(unknown)?;
         if module == "Users" {
             self.administrators_only()?;
         }
@@ -186,7 +172,15 @@ impl Call<'_> {
             .state
             .catalogue
             .module(at)
-            .describe(self.dialect, &self.actor.date_format))
+            .describe(self.reader(), &self.actor.date_format))
+    }
+
+    /// The module of this name, where the edition has it.
+    pub(super) fn module_named(&self, name: &str) -> Option<ModuleIndex> {
+        self.state
+            .catalogue
+            .find(name)
+            .filter(|_| self.dialect.has(name))
     }
 
     pub(super) fn administrators_only(&self) -> Result<(), Failure> {
@@ -215,10 +209,14 @@ impl Call<'_> {
             .store
             .entity_module(number)
             .ok_or_else(Failure::denied)?;
-        if Some(found) == module {
+        if Some(found) != module {
+            return Err(Failure::wrong_id());
+        }
+        let row = self.state.store.row(found, number);
+        if row.is_none_or(|row| self.state.shows(self.reader(), found, row)) {
             Ok((found, number))
         } else {
-            Err(Failure::wrong_id())
+            Err(Failure::unreadable())
         }
     }
 
@@ -241,7 +239,7 @@ impl Call<'_> {
             .store
             .row(module, number)
             .ok_or_else(Failure::denied)?;
-        if users && !self.state.is_visible(module, number, row) {
+        if users && !self.state.shows(self.reader(), module, row) {
             return Err(Failure::not_found());
         }
         Ok((module, number))

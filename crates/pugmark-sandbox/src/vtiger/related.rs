@@ -84,8 +84,13 @@ pub(super) fn retrieve(call: &Call<'_>, id: &str, label: &str) -> Answer {
     let Some(module) = module else {
         return Ok(json!([]));
     };
+    let seen = |number: &&u64| {
+        let row = call.state.store.row(module, **number);
+        row.is_some_and(|row| call.state.shows(call.reader(), module, row))
+    };
     let records = numbers
         .iter()
+        .filter(seen)
         .map(|number| Value::Object(call.record_without_label(module, *number)));
     Ok(records.collect())
 }
@@ -102,10 +107,11 @@ pub(super) fn query(call: &mut Call<'_>, text: &str, id: &str, label: &str) -> A
     }
     let (module, numbers) = members(call, id, label)?;
     let parsed = vtql::parse(call.dialect, &format!("{text};"))?;
+    let reader = call.reader();
     match module {
         Some(module) => vtql::run(
             call.state,
-            call.dialect,
+            reader,
             module,
             &parsed,
             &vtql::Scope::Only(numbers),

@@ -8,16 +8,17 @@ use std::time::Duration;
 use super::config::{CloudQuota, Config, CustomField, Edition, Latency, UserSpec, Variant};
 use super::crm::Crm;
 use super::release::Release;
-use super::server::Server;
 use super::store::StoredRecord;
+use super::users::{NewUser, StoredUser};
 use crate::clock::Clock;
 use crate::fault::Faults;
 use crate::journal::Journal;
+use crate::server::{Bound, Server};
 
 /// A vTiger CRM in memory, served over HTTP/1.1 on 127.0.0.1. Dropping it stops it.
 pub struct VtigerSandbox {
     crm: Arc<Crm>,
-    server: Server,
+    server: Server<Crm>,
     user: UserSpec,
 }
 
@@ -103,6 +104,20 @@ impl VtigerSandboxBuilder {
         self
     }
 
+    /// With Pugmark's extension installed.
+    #[must_use]
+    pub fn with_extension(mut self) -> Self {
+        self.config.extension = true;
+        self
+    }
+
+    /// Fewest characters of a password that the extension sets; 6 unless said.
+    #[must_use]
+    pub fn shortest_password(mut self, characters: usize) -> Self {
+        self.config.shortest_password = characters;
+        self
+    }
+
     /// Time that calls take.
     #[must_use]
     pub fn latency(mut self, latency: Latency) -> Self {
@@ -165,7 +180,7 @@ impl VtigerSandboxBuilder {
         let user = self.config.users[0].clone();
         let port = self.config.port;
         let crm = Arc::new(Crm::new(self.config)?);
-        let server = Server::start(Arc::clone(&crm), port).await?;
+        let server = Bound::take(port).await?.serve(Arc::clone(&crm));
         Ok(VtigerSandbox { crm, server, user })
     }
 }
@@ -241,6 +256,87 @@ impl VtigerSandbox {
     /// Marks a field as unique, or takes the mark away, while running. Says whether the field exists.
     pub fn set_unique(&self, module: &str, field: &str, unique: bool) -> bool {
         self.crm.set_unique(module, field, unique)
+    }
+
+    /// An administrator makes a module's records private, so that callers without administrator's rights see their own
+    /// only, or public again. Says whether the module exists.
+    pub fn set_private(&self, module: &str, private: bool) -> bool {
+        self.crm.state().set_private(module, private)
+    }
+
+    /// Every user that is not deleted, by id: active and inactive ones.
+    pub fn users(&self) -> Vec<StoredUser> {
+        self.crm.users()
+    }
+
+    /// One user that is not deleted.
+    pub fn user(&self, id: &str) -> Option<StoredUser> {
+        self.users().into_iter().find(|user| user.id == id)
+    }
+
+    /// Whether this is the user's password, as typed in the login page. It never is for the users that the sandbox was
+    /// started with, until they get one.
+    pub fn user_password_is(&self, id: &str, password: &str) -> bool {
+        self.crm.user_password_is(id, password)
+    }
+
+    /// An administrator makes a user in the pages. Gives the id; none when a user of that name exists, active or not, or the
+    /// role does not.
+    pub fn add_user(&self, user: &NewUser) -> Option<String> {
+        self.crm.in_pages(|call| call.add_user(user).ok()).flatten()
+    }
+
+    /// An administrator sets a user's status in the pages: `Active` or `Inactive`. Says whether there is such a user.
+    pub fn set_user_status(&self, id: &str, status: &str) -> bool {
+        self.edit(id, &[("status", status)])
+    }
+
+    /// An administrator sets a user's password in the pages. Says whether there is such a user.
+    pub fn set_user_password(&self, id: &str, password: &str) -> bool {
+        let set = self.crm.in_pages(|call| call.set_password_of(id, password));
+        set == Some(true)
+    }
+
+    /// An administrator deletes a user in the pages and gives the records to another. Says whether there are such users.
+    pub fn delete_user(&self, id: &str, heir: &str) -> bool {
+        let deleted = self.crm.in_pages(|call| call.delete_user(id, heir));
+        deleted == Some(true)
+    }
+
+    /// Adds a role such as `H7`, or renames it. Says whether the id is of that form.
+    pub fn add_role(&self, id: &str, name: &str) -> bool {
+        self.crm.add_role(id, name)
+    }
+
+    /// Ids and names of the roles; `H1` to `H5` are there from the start.
+    pub fn roles(&self) -> Vec<(String, String)> {
+        self.crm.roles()
+    }
+
+    /// Adds a group. Gives its id.
+    pub fn add_group(&self, name: &str) -> String {
+        self.crm.add_group(name)
+    }
+
+    /// An administrator installs Pugmark's extension.
+    pub fn install_extension(&self) {
+        self.crm.state().registry.set_extension(true);
+    }
+
+    /// An administrator removes Pugmark's extension: its operations are unknown again.
+    pub fn remove_extension(&self) {
+        self.crm.state().registry.set_extension(false);
+    }
+
+    /// An administrator deletes the row that types `roleid` as a reference, so that users can be created, as with
+    /// [`Variant::RoleidDbFix`].
+    pub fn apply_roleid_fix(&self) {
+        self.crm.state().catalogue.make_roleid_text();
+    }
+
+    /// An administrator corrects the paths of `changePassword` and `deleteUser`, which work from then on.
+    pub fn repair_password_operation(&self) {
+        self.crm.state().registry.repair_user_files();
     }
 
     /// Ends every session, as a restart of the host with an emptied session directory does.

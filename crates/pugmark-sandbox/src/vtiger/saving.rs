@@ -9,10 +9,14 @@ use super::catalogue::Module;
 use super::catalogue::{Field, Kind, ModuleIndex};
 use super::entities;
 use super::failure::Failure;
+use super::principals;
 use super::records::{Call, Mode, after_x, leading_digits};
 use super::store::{Cell, Row, unset};
 use super::values::{self, Input};
 use crate::journal::{Change, JournalKind};
+
+/// The folder of documents that an installation starts with.
+const DEFAULT_FOLDER: &str = "1";
 
 /// Where a record was stored.
 pub(super) struct Placed {
@@ -87,6 +91,7 @@ impl Call<'_> {
             self.actor.number.to_string(),
         );
         put(about, &mut row, "source", self.source.to_owned());
+        put(about, &mut row, "folderid", DEFAULT_FOLDER.to_owned());
         for (field, cell) in cells {
             row[field] = cell;
         }
@@ -95,7 +100,7 @@ impl Call<'_> {
         put(about, &mut row, "modifiedby", self.actor.number.to_string());
         put(about, &mut row, "creator", self.actor.number.to_string());
         if matches!(about.name.as_str(), "Calendar" | "Events") {
-            complete_activity(about, &mut row);
+            complete_activity(about, &mut row, self.actor.zone());
         }
         let (module, mut row, lost) = self.place_activity(module, row);
         if let Some((field, prefix)) = self.state.catalogue.module(module).numbering() {
@@ -107,6 +112,7 @@ impl Call<'_> {
         self.state
             .store
             .insert(&self.state.catalogue, module, number, row);
+        self.state.saved_by.insert((number, self.actor.number));
         Placed {
             module,
             number,
@@ -160,6 +166,11 @@ impl Call<'_> {
                     .clone();
                 changed.insert(name, Change { old, new });
             }
+        }
+        if self.users().is_ok_and(|users| users == module) {
+            principals::complete_user(self.state, module, number);
+        } else {
+            self.state.saved_by.insert((number, self.actor.number));
         }
         // Also when nothing changed.
         self.touch(module, number);

@@ -1,6 +1,6 @@
 //! Everything the CRM knows, and how a stored value is shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
@@ -12,8 +12,11 @@ use super::config::{Config, Edition};
 use super::dialect::Dialect;
 use super::entities;
 use super::principals;
+use super::registry::Registry;
 use super::release::Release;
-use super::store::{Row, Store, StoredRecord};
+use super::roles;
+use super::sharing::Reader;
+use super::store::{Store, StoredRecord};
 use crate::fault::mix;
 
 /// The whole state; one lock guards it.
@@ -22,6 +25,13 @@ pub(super) struct State {
     pub(super) catalogue: Catalogue,
     pub(super) store: Store,
     pub(super) auth: Auth,
+    pub(super) registry: Registry,
+    /// By the reference under which the extension created a user: the user. They outlive the extension, as its table does.
+    pub(super) references: HashMap<String, u64>,
+    /// Modules whose records only their owners see.
+    pub(super) private: BTreeSet<ModuleIndex>,
+    /// Record and user, for each user who ever saved the record.
+    pub(super) saved_by: HashSet<(u64, u64)>,
     pub(super) seed: u64,
     pub(super) release: Release,
     /// In whose ids the journal and the sandbox's owner speak.
@@ -39,6 +49,10 @@ impl State {
             catalogue,
             store,
             auth: Auth::new(config.session_idle),
+            registry: Registry::new(config),
+            references: HashMap::new(),
+            private: BTreeSet::new(),
+            saved_by: HashSet::new(),
             seed: config.seed,
             release: config.release,
             canonical: if cloud {
@@ -55,6 +69,7 @@ impl State {
             chance: 0,
         };
         principals::seed(&mut state, &config.users);
+        roles::seed(&mut state);
         Ok(state)
     }
 
@@ -71,16 +86,6 @@ impl State {
             .to_zoned(TimeZone::UTC)
             .strftime("%Y-%m-%d %H:%M:%S")
             .to_string()
-    }
-
-    /// Whether a query sees a row: of users only the active ones.
-    pub(super) fn is_visible(&self, module: ModuleIndex, _number: u64, row: &Row) -> bool {
-        let about = self.catalogue.module(module);
-        about.name != "Users"
-            || about
-                .field("status")
-                .and_then(|field| row[field].as_deref())
-                .is_some_and(|status| status == "Active")
     }
 
     /// A cell's value; empty for NULL and for what does not exist.
@@ -130,31 +135,41 @@ impl State {
     /// A field in a record; see [`State::shown`].
     pub(super) fn shown_in_record(
         &self,
-        dialect: Dialect,
+        reader: Reader,
         module: ModuleIndex,
         number: u64,
         field: usize,
     ) -> Value {
         let kind = &self.catalogue.module(module).fields[field].kind;
-        self.nullable(dialect, matches!(kind, Kind::Reference(_)), || {
-            self.shown(dialect, module, number, field)
+        self.nullable(reader.dialect, matches!(kind, Kind::Reference(_)), || {
+            self.shown_to(reader, module, number, field)
         })
     }
 
     /// A field in a row of a query; see [`State::shown`].
     pub(super) fn shown_in_query(
         &self,
-        dialect: Dialect,
+        reader: Reader,
         module: ModuleIndex,
         number: u64,
         field: usize,
     ) -> Value {
         let kind = &self.catalogue.module(module).fields[field].kind;
         self.nullable(
-            dialect,
+            reader.dialect,
             matches!(kind, Kind::Reference(_) | Kind::Date),
-            || self.shown(dialect, module, number, field),
+            || self.shown_to(reader, module, number, field),
         )
+    }
+
+    /// Whether a record has a star is kept for each user who ever saved it; to others it is nothing, not even no.
+    fn shown_to(&self, reader: Reader, module: ModuleIndex, number: u64, field: usize) -> String {
+        let starred = self.catalogue.module(module).fields[field].name == "starred";
+        let own = || self.saved_by.contains(&(number, reader.number));
+        if starred && reader.dialect == Dialect::OpenSource && !own() {
+            return String::new();
+        }
+        self.shown(reader.dialect, module, number, field)
     }
 
     fn nullable(&self, dialect: Dialect, may_be_null: bool, shown: impl Fn() -> String) -> Value {
@@ -185,6 +200,10 @@ impl State {
                     .map(|_| dialect.id(special, number))
                     .unwrap_or_default();
             }
+        }
+        // Documents always lie in the folder that an installation starts with.
+        if targets.iter().any(|target| target == "DocumentFolders") {
+            return dialect.id("DocumentFolders", number);
         }
         let module = self.store.entity_module(number);
         module

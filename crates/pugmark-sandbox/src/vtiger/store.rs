@@ -166,7 +166,10 @@ impl Store {
     }
 
     pub(super) fn remove(&mut self, module: ModuleIndex, number: u64) -> bool {
-        self.entities.remove(&number);
+        // Users and groups have numbers of their own, which records have too.
+        if self.entities.get(&number) == Some(&module) {
+            self.entities.remove(&number);
+        }
         let table = &mut self.tables[module];
         let Some(row) = table.rows.remove(&number) else {
             return false;

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::catalogue::ModuleIndex;
 use super::principals::Actor;
 use super::records::Call;
 use super::state::State;
@@ -14,7 +15,12 @@ const SOURCE: &str = "CRM";
 /// The person is always the first user.
 const PERSON: u64 = 1;
 
-fn person<'a>(state: &'a mut State, journal: &'a Journal, now: Timestamp) -> Option<Call<'a>> {
+/// The call that a person's act in the pages is.
+pub(super) fn person<'a>(
+    state: &'a mut State,
+    journal: &'a Journal,
+    now: Timestamp,
+) -> Option<Call<'a>> {
     let actor = Actor::find(state, PERSON)?;
     let dialect = state.canonical;
     Some(Call {
@@ -37,49 +43,27 @@ fn element(fields: &[(&str, &str)]) -> Map<String, Value> {
 }
 
 /// Creates a record; the person owns it unless said.
-pub(super) fn insert(
-    state: &mut State,
-    journal: &Journal,
-    now: Timestamp,
-    module: &str,
-    fields: &[(&str, &str)],
-) -> Option<String> {
-    let at = state.catalogue.find(module)?;
-    if fields
-        .iter()
-        .any(|(name, _)| state.catalogue.module(at).field(name).is_none())
-    {
+pub(super) fn insert(call: &mut Call<'_>, module: &str, fields: &[(&str, &str)]) -> Option<String> {
+    let at = call.state.catalogue.find(module)?;
+    if !knows(call, at, fields) {
         return None;
     }
-    let mut call = person(state, journal, now)?;
     call.create_in_ui(at, &element(fields)).ok()
 }
 
 /// Changes a record, and nothing when a field is unknown.
-pub(super) fn edit(
-    state: &mut State,
-    journal: &Journal,
-    now: Timestamp,
-    id: &str,
-    changes: &[(&str, &str)],
-) -> bool {
-    let Some((module, _)) = state.locate(state.canonical, id) else {
-        return false;
-    };
-    if changes
-        .iter()
-        .any(|(name, _)| state.catalogue.module(module).field(name).is_none())
-    {
-        return false;
-    }
-    person(state, journal, now)
-        .is_some_and(|mut call| call.edit_in_ui(id, &element(changes)).is_ok())
+pub(super) fn edit(call: &mut Call<'_>, id: &str, changes: &[(&str, &str)]) -> bool {
+    let module = call.state.locate(call.dialect, id);
+    module.is_some_and(|(module, _)| knows(call, module, changes))
+        && call.edit_in_ui(id, &element(changes)).is_ok()
 }
 
 /// Deletes a record.
-pub(super) fn remove(state: &mut State, journal: &Journal, now: Timestamp, id: &str) -> bool {
-    if state.locate(state.canonical, id).is_none() {
-        return false;
-    }
-    person(state, journal, now).is_some_and(|mut call| call.delete(id).is_ok())
+pub(super) fn remove(call: &mut Call<'_>, id: &str) -> bool {
+    call.state.locate(call.dialect, id).is_some() && call.delete(id).is_ok()
+}
+
+fn knows(call: &Call<'_>, module: ModuleIndex, fields: &[(&str, &str)]) -> bool {
+    let about = call.state.catalogue.module(module);
+    fields.iter().all(|(name, _)| about.field(name).is_some())
 }

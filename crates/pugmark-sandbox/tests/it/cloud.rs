@@ -243,10 +243,88 @@ async fn users_are_not_written_through_the_hosted_api() {
         )
     );
     let element = json!({"id": "19x1", "title": "x"}).to_string();
+    for (call, pair) in [
+        ("revise", ("element", element.as_str())),
+        ("update", ("element", &element)),
+        ("delete", ("id", "19x1")),
+    ] {
+        let answer = post(&crm, call, &[pair]).await;
+        assert_eq!(
+            (answer.status, answer.reason.as_str()),
+            (
+                400,
+                "ACCESS_DENIED:Permission to perform the operation is denied"
+            ),
+            "{call}"
+        );
+    }
+    assert_eq!(crm.users()[0].status, "Active");
+}
+
+#[tokio::test]
+async fn roles_and_groups_can_be_queried() {
+    let crm = sandbox(Edition::Cloud).await;
+    assert!(crm.add_role("H7", "Customer Care"));
+    let rows = async |query: &str| get(&crm, "query", &[("query", query)]).await.result();
+    let roles = rows("select roleid,rolename,depth from Roles where roleid='H7';").await;
     assert_eq!(
-        post(&crm, "revise", &[("element", &element)]).await.status,
-        400
+        (&roles[0]["rolename"], &roles[0]["depth"]),
+        (&json!("Customer Care"), &json!("5"))
     );
+    let all = rows("select * from Roles;").await;
+    assert_eq!(all.as_array().unwrap().len(), 6);
+    assert_eq!(all[4]["parentrole"], "H1::H2::H3::H4::H5");
+    let groups = rows("select groupname from Groups;").await;
+    assert_eq!(groups[0]["groupname"], "Team Selling");
+    let types = get(&crm, "listtypes", &[]).await.result();
+    assert!(types["types"].as_array().unwrap().contains(&json!("Roles")));
+    let described = get(&crm, "describe", &[("elementType", "Roles")]).await;
+    assert_eq!(described.result()["createable"], false);
+    let made = post(
+        &crm,
+        "create",
+        &[("elementType", "Roles"), ("element", "{}")],
+    )
+    .await;
+    assert!(made.reason.starts_with("ACCESS_DENIED:"));
+}
+
+#[tokio::test]
+async fn comments_and_tasks_are_written_and_found_with_the_hosted_prefixes() {
+    let crm = sandbox(Edition::Cloud).await;
+    let contact = create(&crm, &contact("C")).await.result()["id"].clone();
+    let write = async |module: &str, element: Value| {
+        post(
+            &crm,
+            "create",
+            &[("elementType", module), ("element", &element.to_string())],
+        )
+        .await
+    };
+    let comment = json!({"commentcontent": "[PM-1] Hello", "related_to": contact, "assigned_user_id": "19x1"});
+    assert_eq!(write("ModComments", comment).await.result()["id"], "28x3");
+    let alone = json!({"commentcontent": "about nothing", "assigned_user_id": "19x1"});
+    assert_eq!(write("ModComments", alone).await.result()["related_to"], "");
+    let task = json!({"subject": "Call", "assigned_user_id": "19x1", "date_start": "2026-12-01",
+        "time_start": "09:00:00", "due_date": "2026-12-02", "taskstatus": "Not Started",
+        "activitytype": "Task", "contact_id": contact});
+    assert_eq!(
+        write("Calendar", task).await.result()["contact_id"],
+        contact
+    );
+    let about = contact.as_str().unwrap();
+    for (module, condition, expected) in [
+        (
+            "ModComments",
+            format!("related_to='{about}' and commentcontent like '%PM-1%'"),
+            "28x3",
+        ),
+        ("Calendar", format!("contact_id='{about}'"), "9x5"),
+    ] {
+        let query = format!("SELECT id FROM {module} WHERE {condition};");
+        let rows = get(&crm, "query", &[("query", &query)]).await.result();
+        assert_eq!(rows, json!([{"id": expected}]));
+    }
 }
 
 #[tokio::test]

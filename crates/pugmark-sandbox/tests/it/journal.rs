@@ -5,7 +5,7 @@ use std::time::Duration;
 use pugmark_sandbox::{CustomField, CustomFieldKind, JournalKind, VtigerSandbox};
 use serde_json::json;
 
-use crate::raw::{Caller, PATIENCE};
+use crate::raw::{self, Caller, PATIENCE};
 
 async fn sandbox() -> (VtigerSandbox, Caller) {
     let field = CustomField::new("Contacts", "Customer Id", CustomFieldKind::Text).length(36);
@@ -178,5 +178,27 @@ async fn a_password_never_reaches_the_journal() {
             .to_json()
             .to_string()
             .contains(user.value("accesskey"))
+    );
+}
+
+#[tokio::test]
+async fn a_call_is_noted_with_the_correlation_id_that_came_with_it() {
+    let (crm, caller) = sandbox().await;
+    let target = "/webservice.php?operation=getchallenge&username=admin";
+    let with_id = [("X-Correlation-Id", "a-request-of-today")];
+    raw::exchange(caller.port, "GET", target, &with_id, b"").await;
+    raw::exchange(caller.port, "GET", target, &[], b"").await;
+    let calls = crm.journal().calls_of("getchallenge");
+    let noted: Vec<Option<&str>> = calls
+        .iter()
+        .map(|entry| match &entry.kind {
+            JournalKind::Call { correlation_id, .. } => correlation_id.as_deref(),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        noted,
+        [None, Some("a-request-of-today"), None],
+        "the first is the log-in's"
     );
 }

@@ -6,13 +6,17 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod activities;
 mod cloud;
 mod contract;
+mod extension;
 mod faults;
 mod journal;
+mod pages;
 mod raw;
 mod releases;
 mod sessions;
 mod store;
+mod supabase;
 mod users;
 mod values;

@@ -12,6 +12,7 @@ use crate::vtiger::catalogue::{Kind, Module, ModuleIndex};
 use crate::vtiger::collation;
 use crate::vtiger::dialect::Dialect;
 use crate::vtiger::failure::{Answer, Failure};
+use crate::vtiger::sharing::Reader;
 use crate::vtiger::state::State;
 use crate::vtiger::store::Row;
 use crate::vtiger::values::leading_number;
@@ -35,12 +36,12 @@ pub(in crate::vtiger) enum Scope {
 /// refuse is an empty page, not an error.
 pub(in crate::vtiger) fn run(
     state: &mut State,
-    dialect: Dialect,
+    reader: Reader,
     module: ModuleIndex,
     query: &Query,
     scope: &Scope,
 ) -> Answer {
-    let fields = selected(state.catalogue.module(module), &query.selection)?;
+    let fields = selected(state.catalogue.module(module), &query.selection, reader)?;
     let tests = match conditions(state.catalogue.module(module), query) {
         Ok(tests) => tests,
         Err(Unusable::Refused(failure)) => return Err(failure),
@@ -52,10 +53,10 @@ pub(in crate::vtiger) fn run(
     let Some((offset, count)) = limits(query) else {
         return Ok(json!([]));
     };
-    let mut numbers = matching(state, module, &tests, scope);
+    let mut numbers = matching(state, reader, module, &tests, scope);
     if query.selection == Selection::Count {
         let counts = state.release.counts(&state.catalogue.module(module).name);
-        if dialect == Dialect::OpenSource && !counts {
+        if reader.dialect == Dialect::OpenSource && !counts {
             return Ok(json!([]));
         }
         return Ok(json!([{ "count": numbers.len().to_string() }]));
@@ -70,14 +71,14 @@ pub(in crate::vtiger) fn run(
     );
     let page = numbers.into_iter().skip(offset).take(count);
     Ok(page
-        .map(|number| project(state, dialect, module, number, &fields))
+        .map(|number| project(state, reader, module, number, &fields))
         .collect())
 }
 
 /// Fields to show, in order, the record's id always among them.
-fn selected(module: &Module, selection: &Selection) -> Result<Vec<usize>, Failure> {
+fn selected(module: &Module, selection: &Selection, reader: Reader) -> Result<Vec<usize>, Failure> {
     let mut fields = match selection {
-        Selection::All => (0..module.fields.len()).collect(),
+        Selection::All => module.order(reader),
         Selection::Count => return Ok(Vec::new()),
         Selection::Fields(names) => names
             .iter()
@@ -149,6 +150,7 @@ fn limits(query: &Query) -> Option<(usize, usize)> {
 /// Numbers of the rows that pass, ascending.
 fn matching(
     state: &mut State,
+    reader: Reader,
     module: ModuleIndex,
     tests: &[Vec<Test>],
     scope: &Scope,
@@ -163,9 +165,8 @@ fn matching(
                 })
             })
     };
-    let visible = |number: u64, row: &Row| state.is_visible(module, number, row);
     let keep = |(number, row): (u64, &Row)| {
-        (visible(number, row) && passes(number, row)).then_some(number)
+        (state.shows(reader, module, row) && passes(number, row)).then_some(number)
     };
     match candidates {
         Candidates::All => state.store.rows(module).filter_map(keep).collect(),
@@ -336,7 +337,7 @@ impl SortKey {
 
 fn project(
     state: &State,
-    dialect: Dialect,
+    reader: Reader,
     module: ModuleIndex,
     number: u64,
     fields: &[usize],
@@ -346,7 +347,7 @@ fn project(
     for &field in fields {
         shown.insert(
             about.fields[field].name.clone(),
-            state.shown_in_query(dialect, module, number, field),
+            state.shown_in_query(reader, module, number, field),
         );
     }
     Value::Object(shown)

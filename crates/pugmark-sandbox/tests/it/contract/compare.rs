@@ -94,7 +94,28 @@ fn same(at: &str, recorded: &Value, answered: &Value) -> Result<(), String> {
         {
             Ok(())
         }
+        _ if drawn_anew(at, recorded, answered) => Ok(()),
         _ => Err(format!("{at}: {recorded} recorded, {answered} answered")),
+    }
+}
+
+/// Access keys that the recorded server drew were blanked to such names, password hashes to such letters.
+fn drawn_anew(at: &str, recorded: &Value, answered: &Value) -> bool {
+    let (Some(recorded), Some(answered)) = (recorded.as_str(), answered.as_str()) else {
+        return false;
+    };
+    match at.rsplit('.').next() {
+        Some("accesskey") => {
+            recorded.starts_with("RecordedKey")
+                && answered.len() == recorded.len()
+                && answered.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        }
+        Some("user_password" | "confirm_password") => {
+            recorded.starts_with("$2y$10$xxx")
+                && answered.starts_with("$2y$10$")
+                && answered.len() == recorded.len()
+        }
+        _ => false,
     }
 }
 

@@ -5,6 +5,8 @@ mod recording;
 mod replay;
 mod setting;
 
+use std::collections::HashMap;
+
 use recording::Recording;
 use replay::Replay;
 
@@ -37,7 +39,7 @@ const LEFT_OUT: [(&str, &str); 6] = [
 ];
 
 /// The groups with how many recordings agree and how many there are, left-out ones included.
-const EXPECTED: [(&str, usize, usize); 14] = [
+const EXPECTED: [(&str, usize, usize); 26] = [
     ("auth", 31, 31),
     ("noise", 5, 5),
     ("misc", 5, 5),
@@ -52,6 +54,18 @@ const EXPECTED: [(&str, usize, usize); 14] = [
     ("duplicate", 11, 11),
     ("partial", 4, 4),
     ("origin", 4, 4),
+    ("leads", 4, 4),
+    ("calendar", 13, 13),
+    ("events", 3, 3),
+    ("modcomments", 10, 10),
+    ("users", 60, 60),
+    ("related", 13, 13),
+    ("reference", 5, 5),
+    ("userformat", 8, 8),
+    ("permission", 8, 8),
+    ("helpdesk", 1, 1),
+    ("documents", 1, 1),
+    ("deleted", 1, 1),
 ];
 
 #[tokio::test]
@@ -59,12 +73,16 @@ async fn every_recorded_request_is_answered_as_the_real_vtiger_answered_it() {
     let recordings = Recording::all();
     let mut found = Vec::new();
     let mut disagreements = Vec::new();
+    let mut chapters: HashMap<&str, Replay> = HashMap::new();
     for (group, _, _) in EXPECTED {
         let mine: Vec<&Recording> = recordings
             .iter()
             .filter(|recording| recording.group == group)
             .collect();
-        let mut replay = Replay::new(group);
+        let chapter = setting::chapter(group);
+        let replay = chapters
+            .entry(chapter)
+            .or_insert_with(|| Replay::new(chapter));
         let mut agree = 0;
         for recording in &mine {
             if let Some((name, reason)) = LEFT_OUT.iter().find(|(name, _)| *name == recording.name)

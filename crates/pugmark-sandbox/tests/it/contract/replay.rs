@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::compare;
 use super::recording::Recording;
-use super::setting::{self, ACCESS_KEY};
+use super::setting;
 use crate::raw::{self, Answer};
 
 /// One server of the group, and what recorded names stand for on it.
@@ -19,29 +19,32 @@ pub(crate) struct Place {
     pub(crate) sessions: HashMap<String, String>,
     /// Recorded token -> ours.
     tokens: Vec<(String, String)>,
+    /// Recorded access key -> ours.
+    keys: Vec<(String, String)>,
 }
 
-/// The servers of a group.
+/// The servers of a chapter: of groups that were recorded one after the other on the same records.
 pub(crate) struct Replay {
-    group: &'static str,
+    chapter: &'static str,
     places: HashMap<String, Place>,
 }
 
 impl Replay {
-    pub(crate) fn new(group: &'static str) -> Self {
+    pub(crate) fn new(chapter: &'static str) -> Self {
         Self {
-            group,
+            chapter,
             places: HashMap::new(),
         }
     }
 
     /// Sends a recorded request and compares the answer.
     pub(crate) async fn play(&mut self, recording: &Recording) -> Result<(), String> {
-        if setting::begins_anew(recording) || !self.places.contains_key(&recording.variant) {
-            let place = Place::start(self.group, &recording.variant).await;
-            self.places.insert(recording.variant.clone(), place);
+        let variant = setting::variant(recording);
+        if setting::begins_anew(recording) || !self.places.contains_key(variant) {
+            let place = Place::start(self.chapter, variant).await;
+            self.places.insert(variant.to_owned(), place);
         }
-        let place = self.places.get_mut(&recording.variant).unwrap();
+        let place = self.places.get_mut(variant).unwrap();
         setting::prepare(place, recording).await;
         place.follow_time(recording);
         place.adopt_session(recording).await;
@@ -52,15 +55,16 @@ impl Replay {
 }
 
 impl Place {
-    async fn start(group: &str, variant: &str) -> Self {
+    async fn start(chapter: &str, variant: &str) -> Self {
         let clock = ManualClock::new("2026-11-21T06:30:00Z".parse().unwrap());
         let builder =
-            setting::installation(group).clock(pugmark_sandbox::Clock::Manual(clock.clone()));
+            setting::installation(chapter).clock(pugmark_sandbox::Clock::Manual(clock.clone()));
         let sandbox = builder
             .variant(match variant {
                 "" => Variant::Stock,
                 "repaired" => Variant::Repaired,
                 "display-errors-on" => Variant::DisplayErrors,
+                "roleid-db-fix" => Variant::RoleidDbFix,
                 other => panic!("unknown variant {other}"),
             })
             .start()
@@ -71,6 +75,10 @@ impl Place {
             clock,
             sessions: HashMap::new(),
             tokens: Vec::new(),
+            keys: setting::KEYS
+                .iter()
+                .map(|(_, key)| ((*key).to_owned(), (*key).to_owned()))
+                .collect(),
         }
     }
 
@@ -85,7 +93,11 @@ impl Place {
                 .and_then(|id| id.split_once('x'))
                 .map(|(_, number)| number)
         {
-            self.sandbox.skip_to_record_number(number.parse().unwrap());
+            let number = number.parse().unwrap();
+            match recording.parameter("elementType") {
+                Some("Users") => setting::skip_to_user_number(&self.sandbox, number),
+                _ => self.sandbox.skip_to_record_number(number),
+            }
         }
         if let Some(time) = record.get("modifiedtime").and_then(Value::as_str) {
             self.clock.set(setting::moment(time));
@@ -99,19 +111,24 @@ impl Place {
             .as_str()
             .unwrap_or_default();
         let about_absence = matches!(refused, "INVALID_SESSIONID" | "AUTHENTICATION_FAILURE");
-        if named.len() == 21 && !self.sessions.contains_key(named) && !about_absence {
-            let session = self.log_in().await;
+        if (20..=21).contains(&named.len()) && !self.sessions.contains_key(named) && !about_absence
+        {
+            let session = self.log_in(setting::user_of(named)).await;
             self.sessions.insert(named.to_owned(), session);
         }
     }
 
-    pub(crate) async fn log_in(&self) -> String {
-        let answer = raw::log_in_quietly(self.sandbox.port(), "admin", ACCESS_KEY).await;
+    pub(crate) async fn log_in(&self, user: &str) -> String {
+        let (_, key) = setting::KEYS
+            .iter()
+            .find(|(name, _)| *name == user)
+            .unwrap();
+        let answer = raw::log_in_quietly(self.sandbox.port(), user, key).await;
         answer["result"]["sessionName"].as_str().unwrap().to_owned()
     }
 
     async fn send(&self, recording: &Recording) -> Answer {
-        let query = self.pairs(&recording.query);
+        let query = self.pairs(recording, &recording.query);
         let target = if query.is_empty() {
             recording.path.clone()
         } else {
@@ -128,7 +145,7 @@ impl Place {
                 if recording.method == "POST" {
                     headers.push((raw::FORM.0.into(), raw::FORM.1.into()));
                 }
-                self.pairs(&recording.form)
+                self.pairs(recording, &recording.form)
             }
         };
         let headers: Vec<(&str, &str)> = headers
@@ -145,14 +162,14 @@ impl Place {
         .await
     }
 
-    fn pairs(&self, pairs: &[(String, String)]) -> String {
+    fn pairs(&self, recording: &Recording, pairs: &[(String, String)]) -> String {
         let ours: Vec<(String, String)> = pairs
             .iter()
             .map(|(name, value)| {
                 (
                     name.clone(),
                     if name == "accessKey" {
-                        self.our_key(value)
+                        self.our_key(recording, value)
                     } else {
                         self.ours(value)
                     },
@@ -182,14 +199,21 @@ impl Place {
     }
 
     /// A key computed from a recorded token is computed anew from ours.
-    fn our_key(&self, recorded: &str) -> String {
-        let digest = |token: &str| hex::encode(Md5::digest(format!("{token}{ACCESS_KEY}")));
-        for (theirs, ours) in &self.tokens {
-            if digest(theirs) == recorded {
-                return digest(ours);
-            }
-            if digest(theirs).to_uppercase() == recorded {
-                return digest(ours).to_uppercase();
+    fn our_key(&self, recording: &Recording, recorded: &str) -> String {
+        let digest = |token: &str, key: &str| hex::encode(Md5::digest(format!("{token}{key}")));
+        let blanked = setting::blanked_key(recording);
+        for (their_token, our_token) in &self.tokens {
+            for (their_key, our_key) in &self.keys {
+                let (theirs, ours) = (digest(their_token, their_key), digest(our_token, our_key));
+                if theirs == recorded {
+                    return ours;
+                }
+                if theirs.to_uppercase() == recorded {
+                    return ours.to_uppercase();
+                }
+                if Some(their_key.as_str()) == blanked {
+                    return ours;
+                }
             }
         }
         recorded.to_owned()
@@ -205,6 +229,12 @@ impl Place {
             ours["result"]["token"].as_str(),
         ) {
             self.tokens.push((theirs.to_owned(), ours.to_owned()));
+        }
+        if let (Some(theirs), Some(ours)) = (
+            theirs["result"]["accesskey"].as_str(),
+            ours["result"]["accesskey"].as_str(),
+        ) {
+            self.keys.push((theirs.to_owned(), ours.to_owned()));
         }
         let session = |json: &Value| json["result"]["sessionName"].as_str().map(str::to_owned);
         if let (Some(theirs), Some(ours)) = (session(&theirs), session(&ours)) {

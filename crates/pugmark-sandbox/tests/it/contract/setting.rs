@@ -3,32 +3,45 @@
 
 use jiff::Timestamp;
 use pugmark_sandbox::{
-    CustomField, CustomFieldKind, UserSpec, VtigerSandbox, VtigerSandboxBuilder,
+    CustomField, CustomFieldKind, NewUser, UserSpec, VtigerSandbox, VtigerSandboxBuilder,
 };
 use serde_json::Value;
 
 use super::recording::Recording;
 use super::replay::Place;
 
-/// Access key of the recorded administrator.
-pub(crate) const ACCESS_KEY: &str = "DummyAccessKey01";
+/// The recorded users with their access keys.
+pub(crate) const KEYS: [(&str, &str); 5] = [
+    ("admin", "DummyAccessKey01"),
+    ("salesp", "DummyKeySalesP01"),
+    ("salesm", "DummyKeySalesM01"),
+    ("apiadmin", "DummyKeyApiAdm01"),
+    ("nairobi", "DummyKeyNairob01"),
+];
 
 /// The recorded installation.
-pub(crate) fn installation(group: &str) -> VtigerSandboxBuilder {
+pub(crate) fn installation(chapter: &str) -> VtigerSandboxBuilder {
+    let [admin, salesp, salesm, apiadmin, nairobi] = KEYS;
     let mut builder = VtigerSandbox::builder()
         .seed(8)
-        .user(UserSpec::admin("admin", ACCESS_KEY))
-        .user(UserSpec::standard("salesp", "DummyKeySalesP01"))
-        .user(UserSpec::standard("salesm", "DummyKeySalesM01"))
-        .user(UserSpec::admin("apiadmin", "DummyKeyApiAdm01"))
-        .user(UserSpec::standard("nairobi", "DummyKeyNairob01"))
+        .user(UserSpec::admin(admin.0, admin.1))
+        .user(made_by_script(
+            UserSpec::standard(salesp.0, salesp.1),
+            "Salesp",
+        ))
+        .user(made_by_script(UserSpec::standard(salesm.0, salesm.1), "Salesm").with("roleid", "H4"))
+        .user(UserSpec::admin(apiadmin.0, apiadmin.1))
+        .user(made_by_script(
+            UserSpec::standard(nairobi.0, nairobi.1),
+            "Nairobi",
+        ))
         .create_user_operation("probe_create_user");
     for module in ["Contacts", "Leads"] {
         for field in custom_fields(module) {
             builder = builder.custom_field(field);
         }
     }
-    if group == "cf" {
+    if chapter == "cf" {
         for name in ["microbima_ref", "cf_microbima_code"] {
             builder = builder.custom_field(
                 CustomField::new("Contacts", name, CustomFieldKind::Text).named(name),
@@ -36,6 +49,58 @@ pub(crate) fn installation(group: &str) -> VtigerSandboxBuilder {
         }
     }
     builder
+}
+
+/// A script had written these users into the database, not quite as the pages do.
+fn made_by_script(user: UserSpec, last_name: &str) -> UserSpec {
+    user.with("first_name", "Test")
+        .with("last_name", last_name)
+        .with("is_admin", "")
+        .with("hour_format", "24")
+        .with("start_hour", "08:00")
+}
+
+/// Groups that were recorded one after the other on the same records make a chapter.
+pub(crate) fn chapter(group: &'static str) -> &'static str {
+    match group {
+        "calendar" | "events" | "modcomments" | "helpdesk" | "documents" => "tasks",
+        "related" | "reference" | "deleted" | "userformat" => "relations",
+        alone => alone,
+    }
+}
+
+/// The state of repair of the server that answered. Who is not logged in yet does not say it.
+pub(crate) fn variant(recording: &Recording) -> &str {
+    match recording.number() {
+        228 => "repaired",
+        232 | 233 => "roleid-db-fix",
+        _ => &recording.variant,
+    }
+}
+
+/// Whose session a recorded session was.
+pub(crate) fn user_of(session: &str) -> &'static str {
+    match session {
+        "3e57e2736b013afedc63a" | "5bb8c1d06b013aff85b5e" | "7090ad586b013c642dce1" => "salesp",
+        _ => "admin",
+    }
+}
+
+/// The key of a user whose real key was blanked in the recordings after this login had been made with it.
+pub(crate) fn blanked_key(recording: &Recording) -> Option<&'static str> {
+    (recording.number() == 233).then_some("RecordedKey00001")
+}
+
+/// Users whose creation was not recorded take up the numbers before this one.
+pub(crate) fn skip_to_user_number(sandbox: &VtigerSandbox, number: u64) {
+    let last = |sandbox: &VtigerSandbox| sandbox.users().pop().unwrap().id;
+    let upcoming = format!("19x{}", number - 1);
+    while last(sandbox) != upcoming {
+        let name = format!("unseen after {}", last(sandbox));
+        sandbox
+            .add_user(&NewUser::new(&name, "H5").inactive())
+            .unwrap();
+    }
 }
 
 fn custom_fields(module: &str) -> Vec<CustomField> {
@@ -112,7 +177,7 @@ async fn unrecorded_requests(place: &mut Place, recording: &Recording) {
         32 => place.clock.advance(std::time::Duration::from_secs(301)),
         // This session was opened, then its file was collected.
         34 => {
-            let session = place.log_in().await;
+            let session = place.log_in("admin").await;
             place
                 .sessions
                 .insert("45529ce56b013ad7bd1c6".to_owned(), session);
@@ -139,6 +204,49 @@ async fn unrecorded_requests(place: &mut Place, recording: &Recording) {
                 .insert_as_ui("Contacts", &[("lastname", "Commented")])
                 .unwrap();
         }
+        // The contact and the lead that tasks and comments are about.
+        138 => {
+            insert(sandbox, 4, "Contacts", &[("lastname", "Of the tasks")]);
+            insert(sandbox, 5, "Leads", &[("lastname", "Of a task")]);
+        }
+        143 => insert_task(sandbox, 7, &[("parent_id", "10x5")]),
+        149 => insert_task(sandbox, 10, &[]),
+        // What was done to salesp in between.
+        188 => assert!(sandbox.edit("19x5", &[("user_name", "salesp")])),
+        191 => assert!(sandbox.edit("19x5", &[("is_admin", "off")])),
+        206 => {
+            assert!(sandbox.set_user_status("19x5", "Active"));
+            assert!(sandbox.set_user_status("19x8", "Active"));
+        }
+        225 => {
+            let own = [("lastname", "OwnedByNairobi"), ("assigned_user_id", "19x8")];
+            insert(sandbox, 3, "Contacts", &own);
+        }
+        229 => assert!(sandbox.set_user_status("19x6", "Inactive")),
+        // A contact and a lead with a task each, and a comment.
+        251 => {
+            insert(sandbox, 2, "Contacts", &[("lastname", "Related")]);
+            insert(sandbox, 3, "Leads", &[("lastname", "Related")]);
+            let task = [("subject", "T1"), ("contact_id", "12x2")];
+            insert_task(sandbox, 4, &task);
+            insert_task(sandbox, 5, &[("subject", "T2"), ("parent_id", "10x3")]);
+            let comment = [("commentcontent", "C1"), ("related_to", "12x2")];
+            insert(sandbox, 7, "ModComments", &comment);
+            insert(sandbox, 8, "Accounts", &[("accountname", "Referred")]);
+            insert(sandbox, 9, "Documents", &[("notes_title", "D1")]);
+        }
+        267 | 269 => {
+            assert!(sandbox.edit("12x10", &[("account_id", "11x8")]));
+            if recording.number() == 269 {
+                assert!(sandbox.remove("11x8"));
+            }
+        }
+        735 => {
+            let own = [("lastname", "Own"), ("assigned_user_id", "19x5")];
+            insert(sandbox, 8, "Contacts", &own);
+            assert!(sandbox.set_private("Contacts", true));
+        }
+        740 => assert!(sandbox.set_private("Contacts", false)),
         // Both groups work on one contact made beforehand.
         687 | 742 => {
             let id =
@@ -186,6 +294,27 @@ async fn unrecorded_requests(place: &mut Place, recording: &Recording) {
         }
         _ => {}
     }
+}
+
+/// Puts a record where it was.
+fn insert(sandbox: &VtigerSandbox, number: u64, module: &str, fields: &[(&str, &str)]) {
+    sandbox.skip_to_record_number(number);
+    let id = sandbox.insert_as_ui(module, fields).unwrap();
+    assert!(id.ends_with(&format!("x{number}")), "{id}");
+}
+
+/// A task like the recorded ones, but for these fields.
+fn insert_task(sandbox: &VtigerSandbox, number: u64, fields: &[(&str, &str)]) {
+    let usual = [
+        ("subject", "Call back about policy"),
+        ("date_start", "2026-12-01"),
+        ("time_start", "09:00:00"),
+        ("due_date", "2026-12-02"),
+        ("taskstatus", "Not Started"),
+        ("activitytype", "Task"),
+        ("source", "WEBSERVICE"),
+    ];
+    insert(sandbox, number, "Calendar", &[&usual[..], fields].concat());
 }
 
 /// A record that a recording retrieves or changes, but whose creation was not recorded: made with what is shown of it,
@@ -239,6 +368,7 @@ fn module_of(id: &str) -> Option<&'static str> {
         "10" => Some("Leads"),
         "11" => Some("Accounts"),
         "12" => Some("Contacts"),
+        "18" => Some("Events"),
         "30" => Some("ModComments"),
         _ => None,
     }

@@ -1,6 +1,7 @@
-//! HTTP/1.1 on loopback.
+//! HTTP/1.1 on loopback, for any look-alike that turns a request into a reply.
 
 use std::fmt;
+use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
@@ -18,15 +19,35 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::crm::Crm;
 use crate::wire::{Delivery, Reply, Request};
 
-/// The web server refuses longer request lines before PHP sees them.
+/// A web server refuses longer request lines before the system behind it sees them.
 const LONGEST_TARGET: usize = 8192;
 
+/// A system behind a server.
+pub(crate) trait System: Send + Sync + 'static {
+    /// What the `Server` header says.
+    const NAME: &'static str;
+
+    /// Largest request body in bytes.
+    fn max_body(&self) -> usize;
+
+    /// Answers a request that was read completely.
+    fn handle(self: &Arc<Self>, request: Request) -> impl Future<Output = Reply> + Send;
+
+    /// Answers a request whose body is above the limit; the body is left out.
+    fn too_large(self: &Arc<Self>, request: Request) -> impl Future<Output = Reply> + Send;
+}
+
+/// A port that is taken, but not served yet.
+pub(crate) struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
 /// A listening server, or one that is down for the moment.
-pub(super) struct Server {
-    crm: Arc<Crm>,
+pub(crate) struct Server<S> {
+    system: Arc<S>,
     address: SocketAddr,
     running: Mutex<Option<Running>>,
 }
@@ -36,24 +57,35 @@ struct Running {
     task: JoinHandle<()>,
 }
 
-impl Server {
-    pub(super) async fn start(crm: Arc<Crm>, port: u16) -> io::Result<Self> {
+impl Bound {
+    /// Takes a port on 127.0.0.1; 0 lets the system choose one.
+    pub(crate) async fn take(port: u16) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
-        let running = Mutex::new(Some(Running::start(Arc::clone(&crm), listener)));
-        Ok(Self {
-            crm,
-            address,
-            running,
-        })
+        Ok(Self { listener, address })
     }
 
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn serve<S: System>(self, system: Arc<S>) -> Server<S> {
+        let running = Running::start(Arc::clone(&system), self.listener);
+        Server {
+            system,
+            address: self.address,
+            running: Mutex::new(Some(running)),
+        }
+    }
+}
+
+impl<S: System> Server<S> {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Closes the port and all connections; afterwards nobody can connect.
-    pub(super) async fn go_down(&self) {
+    pub(crate) async fn go_down(&self) {
         if let Some(running) = self.running.lock().await.take() {
             // The receiver is gone only when the task ended by itself.
             let _ = running.stop.send(());
@@ -61,27 +93,31 @@ impl Server {
         }
     }
 
-    pub(super) async fn come_back(&self) -> io::Result<()> {
+    pub(crate) async fn come_back(&self) -> io::Result<()> {
         let mut running = self.running.lock().await;
         if running.is_none() {
             let listener = TcpListener::bind(self.address).await?;
-            *running = Some(Running::start(Arc::clone(&self.crm), listener));
+            *running = Some(Running::start(Arc::clone(&self.system), listener));
         }
         Ok(())
     }
 }
 
 impl Running {
-    fn start(crm: Arc<Crm>, listener: TcpListener) -> Self {
+    fn start<S: System>(system: Arc<S>, listener: TcpListener) -> Self {
         let (stop, stopped) = oneshot::channel();
         Self {
             stop,
-            task: tokio::spawn(serve(crm, listener, stopped)),
+            task: tokio::spawn(serve(system, listener, stopped)),
         }
     }
 }
 
-async fn serve(crm: Arc<Crm>, listener: TcpListener, mut stopped: oneshot::Receiver<()>) {
+async fn serve<S: System>(
+    system: Arc<S>,
+    listener: TcpListener,
+    mut stopped: oneshot::Receiver<()>,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -90,7 +126,7 @@ async fn serve(crm: Arc<Crm>, listener: TcpListener, mut stopped: oneshot::Recei
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(Arc::clone(&crm), stream));
+                    connections.spawn(connection(Arc::clone(&system), stream));
                 }
                 Err(error) => tracing::warn!(%error, "sandbox cannot accept a connection"),
             },
@@ -100,10 +136,10 @@ async fn serve(crm: Arc<Crm>, listener: TcpListener, mut stopped: oneshot::Recei
     connections.shutdown().await;
 }
 
-async fn connection(crm: Arc<Crm>, stream: TcpStream) {
+async fn connection<S: System>(system: Arc<S>, stream: TcpStream) {
     // Small answers must not wait for the client's acknowledgement.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| respond(Arc::clone(&crm), request));
+    let service = service_fn(move |request| respond(Arc::clone(&system), request));
     let served = http1::Builder::new()
         .title_case_headers(false)
         .serve_connection(TokioIo::new(stream), service)
@@ -113,28 +149,32 @@ async fn connection(crm: Arc<Crm>, stream: TcpStream) {
     }
 }
 
-async fn respond(
-    crm: Arc<Crm>,
+async fn respond<S: System>(
+    system: Arc<S>,
     request: http::Request<Incoming>,
 ) -> Result<http::Response<Answer>, Cut> {
-    let (parts, body) = request.into_parts();
+    let (parts, mut body) = request.into_parts();
     let target = parts
         .uri
         .path_and_query()
         .map_or(0, |target| target.as_str().len());
     if target > LONGEST_TARGET {
-        return deliver(Reply::web_server_page(414)).await;
+        return deliver(S::NAME, Reply::web_server_page(414)).await;
     }
-    let reply = match Limited::new(body, crm.max_body()).collect().await {
-        Ok(body) => crm.handle(Request::new(&parts, body.to_bytes())).await,
-        Err(error) if error.is::<LengthLimitError>() => crm.body_too_large(),
-        // The client went away while sending: PHP never starts.
+    let reply = match Limited::new(&mut body, system.max_body()).collect().await {
+        Ok(body) => system.handle(Request::new(&parts, body.to_bytes())).await,
+        Err(error) if error.is::<LengthLimitError>() => {
+            // Read to the end, or the client may be cut off while it sends and never see the answer.
+            while let Some(Ok(_)) = body.frame().await {}
+            system.too_large(Request::new(&parts, Bytes::new())).await
+        }
+        // The client went away while sending: nothing was asked.
         Err(_) => return Err(Cut),
     };
-    deliver(reply).await
+    deliver(S::NAME, reply).await
 }
 
-async fn deliver(reply: Reply) -> Result<http::Response<Answer>, Cut> {
+async fn deliver(server: &str, reply: Reply) -> Result<http::Response<Answer>, Cut> {
     match reply.delivery {
         Delivery::Nothing => return Err(Cut),
         Delivery::Held(time) => {
@@ -147,7 +187,7 @@ async fn deliver(reply: Reply) -> Result<http::Response<Answer>, Cut> {
     let half = reply.delivery == Delivery::HalfBody;
     let mut response = http::Response::builder()
         .status(reply.status)
-        .header(http::header::SERVER, "nginx/1.22.1");
+        .header(http::header::SERVER, server);
     if !reply.content_type.is_empty() {
         response = response.header(http::header::CONTENT_TYPE, reply.content_type);
     }
@@ -165,7 +205,6 @@ async fn deliver(reply: Reply) -> Result<http::Response<Answer>, Cut> {
     }
     Ok(response)
 }
-
 /// The connection is to be cut without an answer.
 #[derive(Debug)]
 struct Cut;
