@@ -1,6 +1,5 @@
 //! The running program: which parts run in this process, and how they are started and stopped.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -9,22 +8,33 @@ use std::time::Duration;
 
 use pugmark_queue::db::{Db, DbError, StoreLock, StoreLockError};
 use pugmark_queue::{
-    Gate, Handler, KindPolicy, Policies, Queue, QueueError, QueueOptions, Worker, WorkerOptions,
+    Gate, KindPolicy, Policies, Queue, QueueError, QueueOptions, Sealer, Worker, WorkerOptions,
 };
+use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::capture::attach::{self, AttachError};
+use crate::capture::gap::Sweeper;
 use crate::capture::relay::Relay;
-use crate::config::{self, Mode, Settings};
+use crate::config::{self, Mode, SealKey, Settings};
 use crate::crm::Crm;
 use crate::crm::breaker::{Breaker, Position};
-use crate::flows::insurance::customer::CustomerHandler;
-use crate::flows::insurance::plan::KINDS;
+use crate::delivery::Deliverer;
+use crate::flows::insurance;
+use crate::flows::insurance::customer::Setting;
+use crate::flows::insurance::plan::{KINDS, kind};
+use crate::flows::insurance::summary_run::Summaries;
+use crate::flows::insurance::user::Staff;
+use crate::http::auth::Access;
 use crate::http::{self, AppState};
+use crate::logins::Logins;
 use crate::problem::Code;
-use crate::{schedule, store};
+use crate::schedule::{self, Sweeps, mapping_run, retry_sweep};
+use crate::store::{self, SliceMode};
+use crate::telemetry::kept;
 
 /// The parts of Pugmark that a process may run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,12 +121,18 @@ pub enum StartError {
     /// Another process serves this SQLite file.
     #[error("{code}: {0}", code = lock_code(.0))]
     Lock(#[from] StoreLockError),
+    /// MicroBima's database is not attached.
+    #[error(transparent)]
+    Attach(#[from] AttachError),
     /// The queue in the store cannot be used.
     #[error("{code}: {0}", code = Code::StoreUnavailable)]
     Queue(#[from] QueueError),
     /// The CRM's address cannot be used.
     #[error("{code}: VTIGER_URL: {0}", code = Code::Configuration)]
     Crm(#[from] vtiger::ConfigError),
+    /// The address or key of the logins cannot be used.
+    #[error("{code}: SUPABASE_URL: {0}", code = Code::Configuration)]
+    Logins(#[from] supabase_auth::ConfigError),
     /// The port cannot be listened on.
     #[error("{code}: cannot listen on {address}: {source}. Another program may use the port; PORT sets another one", code = Code::Configuration)]
     Listen {
@@ -161,6 +177,8 @@ pub struct Running {
     pub queue: Queue,
     cancelled: CancellationToken,
     tasks: JoinSet<()>,
+    /// Writes log lines into the store, those of the shutdown included.
+    logs: Option<kept::Writer>,
     /// Held as long as this process serves a SQLite file.
     _lock: Option<StoreLock>,
 }
@@ -174,6 +192,9 @@ impl Running {
             if let Err(error) = ended {
                 tracing::error!(%error, "a part of the program ended badly");
             }
+        }
+        if let Some(logs) = self.logs {
+            logs.end().await;
         }
         self.db.close().await;
     }
@@ -196,11 +217,16 @@ pub async fn start(settings: Settings, roles: Roles) -> Result<Running, StartErr
     let lock = store::sqlite_path(&settings.database.url)
         .map(StoreLock::acquire)
         .transpose()?;
+    attach::ready(&db).await?;
     store::migrate(&db).await?;
+    tell_whose_tables(&db).await?;
+    let logs = kept::keep(&db, &settings);
+    let staff = Arc::new(staff(&settings)?);
     let queue = Queue::new(
         db.clone(),
         QueueOptions {
             policies: policies(&settings.queue),
+            sealer: staff.sealer.clone(),
             ..QueueOptions::default()
         },
     );
@@ -222,21 +248,56 @@ pub async fn start(settings: Settings, roles: Roles) -> Result<Running, StartErr
     let cancelled = CancellationToken::new();
     let nudge = Arc::new(Notify::new());
     let mut tasks = JoinSet::new();
+    let summaries = Summaries::new(
+        db.clone(),
+        queue.clone(),
+        Arc::new(settings.insurance.clone()),
+    );
     if roles.worker {
         let relay = Relay::new(
             db.clone(),
             queue.clone(),
             settings.capture.clone(),
+            settings.insurance.clone(),
+            settings.mode,
             nudge.clone(),
         );
         tasks.spawn(relay.run(cancelled.clone()));
-        start_worker(&settings, &db, &queue, crm.as_ref(), &cancelled, &mut tasks);
+        start_worker(
+            &settings,
+            &db,
+            &queue,
+            (crm.as_ref(), &staff),
+            &cancelled,
+            &mut tasks,
+        );
     }
     if roles.scheduler {
+        tasks.spawn(schedule::summary::run(summaries.clone(), cancelled.clone()));
+        let sweeps = Sweeps {
+            sweeper: Sweeper::new(
+                db.clone(),
+                settings.mode,
+                &settings.insurance.notes.significant,
+            ),
+            mode: settings.mode,
+            look: settings.capture.poll * 5,
+            keep_logs: settings.logs.keep,
+        };
         tasks.spawn(schedule::run(
             db.clone(),
             queue.clone(),
-            settings.mode,
+            sweeps,
+            cancelled.clone(),
+        ));
+        tasks.spawn(retry_sweep::run(
+            db.clone(),
+            queue.clone(),
+            cancelled.clone(),
+        ));
+        tasks.spawn(mapping_run::run(
+            db.clone(),
+            queue.clone(),
             cancelled.clone(),
         ));
     }
@@ -245,13 +306,20 @@ pub async fn start(settings: Settings, roles: Roles) -> Result<Running, StartErr
             db: db.clone(),
             queue: queue.clone(),
             relay: nudge,
+            summaries,
             crm: settings.crm.clone().map(Arc::new),
+            vtiger: crm.clone(),
+            contacts: Setting::of(&settings),
             breaker: crm
                 .as_ref()
                 .filter(|_| roles.worker)
                 .map(|crm| crm.breaker.clone()),
             mode: settings.mode,
-            token: settings.server.token.clone(),
+            access: Arc::new(Access::new(
+                settings.server.token.clone(),
+                staff.logins.clone(),
+            )),
+            staff,
         };
         Some(start_api(&settings.server, state, &cancelled, &mut tasks).await?)
     } else {
@@ -264,15 +332,31 @@ pub async fn start(settings: Settings, roles: Roles) -> Result<Running, StartErr
         queue,
         cancelled,
         tasks,
+        logs,
         _lock: lock,
     })
+}
+
+/// Says whose tables are served, and what of MicroBima's has become unfit to be watched since it was attached.
+async fn tell_whose_tables(db: &Db) -> Result<(), DbError> {
+    let mut conn = db.read().await?;
+    match store::slice_mode(&mut conn).await? {
+        SliceMode::Standalone => tracing::info!("standalone: the tables are Pugmark's own"),
+        SliceMode::Attached => {
+            tracing::info!("attached to MicroBima's own tables");
+            for hindrance in attach::check(&mut conn).await?.hindrances {
+                tracing::error!(code = %Code::CannotAttach, fix = hindrance.fix, "{}", hindrance.what);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn start_worker(
     settings: &Settings,
     db: &Db,
     queue: &Queue,
-    crm: Option<&Arc<Crm>>,
+    (crm, staff): (Option<&Arc<Crm>>, &Arc<Staff>),
     cancelled: &CancellationToken,
     tasks: &mut JoinSet<()>,
 ) {
@@ -289,18 +373,14 @@ fn start_worker(
     if settings.mode == Mode::Shadow {
         tracing::warn!("shadow mode: vTiger is read and compared, nothing is written to it");
     }
-    let handler: Arc<dyn Handler> = Arc::new(CustomerHandler::new(
-        db.clone(),
-        queue.clone(),
-        crm.clone(),
-        settings.mode,
-        settings.server.customer_url.clone(),
-        settings.queue.lease,
-    ));
-    let handlers: HashMap<String, Arc<dyn Handler>> = KINDS
-        .iter()
-        .map(|kind| ((*kind).to_owned(), handler.clone()))
-        .collect();
+    let deliverer = Deliverer {
+        db: db.clone(),
+        queue: queue.clone(),
+        crm: crm.clone(),
+        mode: settings.mode,
+        lease: settings.queue.lease,
+    };
+    let handlers = insurance::handlers(&deliverer, settings, staff);
     let gate = Arc::new(BreakerGate(crm.breaker.clone()));
     let options = WorkerOptions {
         concurrency: crm.settings.sessions,
@@ -323,8 +403,10 @@ async fn start_api(
     };
     let listener = TcpListener::bind(settings.address).await.map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
-    if settings.token.is_none() {
-        tracing::warn!("APP_SECRET_TOKEN is not set: the internal API refuses every request");
+    if state.access.is_closed() {
+        tracing::warn!(
+            "neither APP_SECRET_TOKEN nor SUPABASE_URL is set: the internal API refuses every request"
+        );
     }
     let router = http::router(state, settings);
     let (stop, end) = (cancelled.clone(), cancelled.clone());
@@ -348,6 +430,22 @@ async fn start_api(
     Ok(address)
 }
 
+/// What staff accounts need, as far as it is configured.
+fn staff(settings: &Settings) -> Result<Staff, StartError> {
+    Ok(Staff {
+        logins: settings.supabase.as_ref().map(Logins::new).transpose()?,
+        sealer: settings.seal_key.as_ref().and_then(sealer),
+        settings: settings.insurance.users.clone(),
+        ended: Arc::new(Notify::new()),
+    })
+}
+
+/// Keys that follow each other tell themselves apart by the first byte of their digest.
+fn sealer(key: &SealKey) -> Option<Arc<Sealer>> {
+    let id = Sha256::digest(key.bytes())[0];
+    Sealer::new(id, key.bytes()).ok().map(Arc::new)
+}
+
 /// How failures of each kind are treated. The settle window of unknown writes is kept by the delivery protocol, which can
 /// read back at once; the queue itself only keeps a short pause.
 fn policies(settings: &config::Queue) -> Policies {
@@ -368,7 +466,12 @@ impl Gate for BreakerGate {
     fn held_back(&self) -> Vec<String> {
         match self.0.position() {
             Position::Closed => Vec::new(),
-            Position::Open { .. } => KINDS.iter().map(|kind| (*kind).to_owned()).collect(),
+            // What begins in Supabase begins there all the same, and looks at the breaker itself before it goes on.
+            Position::Open { .. } => KINDS
+                .iter()
+                .filter(|kind| ![kind::USER_CREATE, kind::USER_PASSWORD_RESET].contains(kind))
+                .map(|kind| (*kind).to_owned())
+                .collect(),
         }
     }
 }

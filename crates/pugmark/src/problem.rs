@@ -43,6 +43,16 @@ codes! {
     StoreReadOnly = "PUG-1105", "The store cannot be written to.";
     /// A row holds what is no text or no known value.
     RowUnreadable = "PUG-1201", "A row of MicroBima holds a value that cannot be read; the row has to be mended.";
+    /// MicroBima's database cannot be watched.
+    CannotAttach = "PUG-1202", "MicroBima's database cannot be watched as it is; everything in the way is listed with its fix.";
+    /// It is not watched yet.
+    NotAttached = "PUG-1203", "MicroBima's database is not attached; `pugmark attach` does it.";
+    /// A table was locked.
+    TableBusy = "PUG-1204", "A table of MicroBima was in use for too long to put triggers on it; the command can be run again.";
+    /// Somebody still serves.
+    StillServed = "PUG-1205", "Another Pugmark is connected to the database that is to be detached; stop it first.";
+    /// Capture swallowed an error.
+    NotCaptured = "PUG-1206", "Changes could not be captured when they were written; the gap sweep finds them.";
     /// The CRM cannot be reached.
     CrmUnavailable = "PUG-2001", "vTiger could not be reached or was not able to answer; it is tried again by itself.";
     /// Wrong user or key.
@@ -55,20 +65,80 @@ codes! {
     CrmSession = "PUG-2005", "The vTiger session was lost twice in a row; it is tried again by itself.";
     /// The CRM refuses this record.
     CrmRefused = "PUG-2006", "vTiger refuses the record as it is; mend the data or the mapping and retry.";
+    /// A mapping names no known source.
+    MappingSource = "PUG-2101", "The mapping names a source that Pugmark does not know, or one that cannot be the kind of value it asks for.";
+    /// A mapping names no field.
+    MappingFieldMissing = "PUG-2102", "vTiger has no such field, or several of that label; the value is not sent.";
+    /// A mapping names a field that cannot be set.
+    MappingFieldReadOnly = "PUG-2103", "The field cannot be set through vTiger's web service; the value is not sent.";
+    /// A mapping names a field of another type.
+    MappingFieldType = "PUG-2104", "The field holds another kind of value than the mapping; what cannot be converted is not sent.";
+    /// Two mappings name one field or one source.
+    MappingTaken = "PUG-2105", "Another mapping fills this field or carries this source.";
+    /// A mapping names a module that is not filled.
+    MappingModule = "PUG-2106", "Customers become Contacts; mappings of other modules are not used.";
+    /// A mapping that deliveries cannot do without.
+    MappingNeeded = "PUG-2107", "Without this mapping contacts could not be created or found again.";
+    /// A mapping could not be checked.
+    MappingUnchecked = "PUG-2108", "vTiger could not be asked, so the mapping is not checked.";
+    /// Log lines were lost.
+    LogLinesLost = "PUG-2110", "Log lines came faster than the store takes them, or the store refused them; they are counted, not kept.";
+    /// Operations are overdue.
+    Overdue = "PUG-2111", "Operations have been due for over a minute and nobody carries them out.";
     /// A write may have happened.
     OutcomeUnknown = "PUG-3001", "Whether a write arrived in vTiger is unknown; Pugmark looks before it writes again.";
     /// Waiting for a late write.
     Settling = "PUG-3002", "An earlier write may still arrive in vTiger; its window is waited out before anything is repeated.";
     /// Two answers contradict each other.
     Contradiction = "PUG-3003", "Two answers of vTiger contradict each other; it is asked again in a moment.";
-    /// The contact is gone.
-    LinkedRecordMissing = "PUG-3004", "The linked contact is gone from vTiger, or its user may not see it.";
+    /// The record is gone.
+    LinkedRecordMissing = "PUG-3004", "The linked record is gone from vTiger, or its user may not see it.";
     /// The contact belongs to another customer.
     LinkedElsewhere = "PUG-3005", "The contact that carries this customer's reference is linked to another customer.";
     /// No field for the reference.
     NoReferenceField = "PUG-3006", "vTiger has no contact field for the MicroBima customer id; creating contacts is held.";
     /// Not enough time left for a call.
     LeaseTooShort = "PUG-3007", "A call would not have ended before the operation's lease; it was not begun.";
+    /// What belongs to a contact waits for it.
+    NoContactYet = "PUG-3008", "The customer has no contact in vTiger yet; what belongs to it waits until there is one.";
+    /// An operation that does not say what to sum up.
+    SummaryUnreadable = "PUG-3301", "A weekly summary names no customer or no week; it cannot be made.";
+    /// Too long a downtime.
+    WeeksLeftOut = "PUG-3302", "More weeks were missed than are made up for; the oldest were not summed up.";
+    /// Nobody can be chosen for tasks.
+    AssigneesUnreadable = "PUG-3401", "The CRM user may not see vTiger's users or groups, so nobody can be chosen for tasks; make it an administrator, or choose nobody.";
+    /// This vTiger cannot make users.
+    CannotCreateUsers = "PUG-4001", "This vTiger cannot create users through its API; the operation goes on by itself once it can.";
+    /// This vTiger cannot set passwords.
+    CannotSetPasswords = "PUG-4002", "This vTiger cannot set passwords through its API; the operation goes on by itself once it can.";
+    /// This vTiger cannot enable users.
+    CannotEnableUsers = "PUG-4003", "This vTiger cannot enable a disabled user through its API; the operation goes on by itself once it can.";
+    /// The user name belongs to somebody else.
+    UserNameTaken = "PUG-4004", "The user name belongs to another user of vTiger.";
+    /// Nobody can find out whether the user exists.
+    UserUnclear = "PUG-4005", "Whether vTiger made the user cannot be found out; a person has to look before it is tried again.";
+    /// The e-mail belongs to another login.
+    EmailTaken = "PUG-4006", "Another login has this e-mail address.";
+    /// There is no such login.
+    LoginMissing = "PUG-4007", "The account has no login in Supabase (any more).";
+    /// Supabase refuses what it was asked.
+    LoginRefused = "PUG-4008", "Supabase refuses the login or the password as it is.";
+    /// Supabase cannot be reached.
+    LoginsUnavailable = "PUG-4009", "Supabase could not be reached or was not able to answer; it is tried again by itself.";
+    /// Supabase does not accept the key.
+    LoginsCredentials = "PUG-4010", "Supabase does not accept the key, or it is not an admin's key.";
+    /// A write to Supabase may have happened.
+    LoginUnclear = "PUG-4011", "Whether a change arrived in Supabase is unknown; Pugmark looks before it writes again.";
+    /// The sealed password does not open.
+    PasswordUnreadable = "PUG-4012", "The sealed password cannot be opened with the configured key; retry with a new password.";
+    /// A setting is missing.
+    AccountsNotConfigured = "PUG-4013", "A setting that staff accounts need is missing.";
+    /// A member's login, or no ambassador.
+    NotStaff = "PUG-4014", "The login belongs to a member or to nobody of the staff; it gets no CRM user.";
+    /// MicroBima's database refuses the ambassador.
+    AmbassadorRefused = "PUG-4015", "The brand ambassador cannot be stored as it is.";
+    /// Another operation has set another password since.
+    PasswordOutdated = "PUG-4016", "Another password was set in Supabase since; retry with a new one, so that both systems have the same.";
 }
 
 impl fmt::Display for Code {

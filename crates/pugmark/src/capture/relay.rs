@@ -11,17 +11,24 @@ use pugmark_queue::db::{Conn, Db, Ts};
 use pugmark_queue::{Enqueued, NewOperation, Queue, QueueError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
-use crate::config;
+use crate::capture::change::Change;
+use crate::capture::watched::PAYMENTS;
+use crate::config::{self, Mode};
 use crate::crm::CONTACTS;
-use crate::flows::insurance::plan;
-use crate::store::{change_log, links};
+use crate::flows::insurance::plan::{self, CUSTOMER, Rules};
+use crate::store::{
+    captured_payments, captured_rows, change_log, links, missing_requirements, task_assignments,
+};
 
 /// Plans captured changes until it is cancelled.
 pub struct Relay {
     db: Db,
     queue: Queue,
     settings: config::Capture,
+    rules: Arc<Rules>,
+    mode: Mode,
     nudge: Arc<Notify>,
 }
 
@@ -47,12 +54,26 @@ impl Round {
 }
 
 impl Relay {
-    /// A relay over this store. `nudge` wakes it at once when this program itself has written.
-    pub fn new(db: Db, queue: Queue, settings: config::Capture, nudge: Arc<Notify>) -> Self {
+    /// A relay over this store. `nudge` wakes it at once when this program itself has written. In shadow mode it leaves
+    /// nothing that the gap sweep compares with: what is planned then is reported and not done.
+    pub fn new(
+        db: Db,
+        queue: Queue,
+        settings: config::Capture,
+        insurance: config::Insurance,
+        mode: Mode,
+        nudge: Arc<Notify>,
+    ) -> Self {
+        let rules = Arc::new(Rules {
+            settle: settings.settle,
+            insurance,
+        });
         Relay {
             db,
             queue,
             settings,
+            rules,
+            mode,
             nudge,
         }
     }
@@ -107,10 +128,15 @@ impl Relay {
             return Ok(Round::default());
         }
         let queue = self.queue.clone();
-        let settings = self.settings.clone();
+        let (batch, rules, mode) = (self.settings.batch, self.rules.clone(), self.mode);
         self.db
             .write("plan", move |conn| {
-                Box::pin(async move { plan_batch(conn, &queue, &settings).await })
+                Box::pin(async move {
+                    if !change_log::take_turn(conn).await? {
+                        return Ok(Round::default());
+                    }
+                    plan_batch(conn, &queue, batch, &rules, mode).await
+                })
             })
             .await
     }
@@ -119,43 +145,130 @@ impl Relay {
 async fn plan_batch(
     conn: &mut Conn,
     queue: &Queue,
-    settings: &config::Capture,
+    batch: u32,
+    rules: &Rules,
+    mode: Mode,
 ) -> Result<Round, QueueError> {
-    let changes = change_log::waiting(conn, settings.batch).await?;
+    let changes = change_log::waiting(conn, batch).await?;
     let now = Ts::now();
     let mut round = Round {
         changes: changes.len(),
         ..Round::default()
     };
     for change in &changes {
-        for operation in plan::plan(change, settings.settle) {
-            round.count(enqueue(conn, queue, settings, change, operation, now).await?);
+        let span = span(change);
+        let mut operations = plan::plan(change, rules);
+        operations.extend(turned(conn, change, rules).await?);
+        for operation in operations {
+            let kind = operation.kind.clone();
+            let enqueued = match operation.entity_type.as_str() {
+                CUSTOMER => {
+                    enqueue_customer(conn, queue, rules, change, operation, now)
+                        .instrument(span.clone())
+                        .await?
+                }
+                _ => {
+                    enqueue(conn, queue, change, operation)
+                        .instrument(span.clone())
+                        .await?
+                }
+            };
+            if let Some(enqueued) = enqueued {
+                span.in_scope(|| tracing::debug!(kind, operation = %enqueued.id(), "queued"));
+            }
+            round.count(enqueued);
         }
     }
     let ids: Vec<i64> = changes.iter().map(|change| change.id).collect();
+    if mode == Mode::Live {
+        record(conn, &changes).await?;
+    }
     change_log::mark_processed(conn, &ids, now).await?;
     Ok(round)
 }
 
-/// Queues one operation and notes at the link that it waits. `None` when no operation can carry the row's key.
-async fn enqueue(
+/// Notes what was planned, for the gap sweep.
+async fn record(conn: &mut Conn, changes: &[Change]) -> Result<(), QueueError> {
+    captured_rows::record(conn, changes).await?;
+    let payments: Vec<i64> = changes
+        .iter()
+        .filter(|change| change.table == PAYMENTS.table)
+        .map(|change| change.id)
+        .collect();
+    if !payments.is_empty() {
+        captured_payments::record(conn, &payments).await?;
+    }
+    Ok(())
+}
+
+/// What every line about a change carries.
+fn span(change: &Change) -> tracing::Span {
+    tracing::error_span!(
+        "plan",
+        change = change.id,
+        table = change.table,
+        correlation_id = change.correlation_id.as_deref().unwrap_or_default(),
+    )
+}
+
+/// Operations on the requirements of a customer who became a test customer, is none any more, or is gone.
+async fn turned(
+    conn: &mut Conn,
+    change: &Change,
+    rules: &Rules,
+) -> Result<Vec<NewOperation>, QueueError> {
+    let mut operations = Vec::new();
+    for customer in plan::customers_turned(change) {
+        let mut requirements = task_assignments::requirements_of_customer(conn, &customer).await?;
+        let open = missing_requirements::open_of_customer(conn, &customer).await?;
+        requirements.extend(open.into_iter().map(|row| row.id));
+        requirements.sort_unstable();
+        requirements.dedup();
+        for requirement in requirements {
+            operations.extend(plan::requirement_of_turned(
+                &requirement,
+                &customer,
+                change,
+                rules,
+            ));
+        }
+    }
+    Ok(operations)
+}
+
+/// Queues an operation on a customer and notes at the link that it waits.
+async fn enqueue_customer(
     conn: &mut Conn,
     queue: &Queue,
-    settings: &config::Capture,
-    change: &plan::Change,
+    rules: &Rules,
+    change: &Change,
     mut operation: NewOperation,
     now: Ts,
 ) -> Result<Option<Enqueued>, QueueError> {
-    let (entity_type, entity_id) = (operation.entity_type.clone(), operation.entity_id.clone());
-    let linked = links::get(conn, &entity_type, &entity_id)
+    let id = operation.entity_id.clone();
+    let linked = links::get(conn, CUSTOMER, &id)
         .await?
         .is_some_and(|link| link.vtiger_id.is_some());
     // What follows on an insert must not hurry it: the settle time is the new record's, not the first statement's.
     if !linked && operation.not_before.is_none() {
-        operation.not_before = Some(settings.settle.into());
+        operation.not_before = Some(rules.settle.into());
     }
-    let enqueued = match queue.enqueue(conn, operation).await {
-        Ok(enqueued) => enqueued,
+    let enqueued = enqueue(conn, queue, change, operation).await?;
+    if enqueued.is_some() {
+        links::set_pending(conn, CUSTOMER, &id, CONTACTS, change.healed, now).await?;
+    }
+    Ok(enqueued)
+}
+
+/// Queues one operation. `None` when no operation can carry the row's key.
+async fn enqueue(
+    conn: &mut Conn,
+    queue: &Queue,
+    change: &Change,
+    operation: NewOperation,
+) -> Result<Option<Enqueued>, QueueError> {
+    match queue.enqueue(conn, operation).await {
+        Ok(enqueued) => Ok(Some(enqueued)),
         // Waiting would not make the key better, and everything behind it would wait, too.
         Err(QueueError::Invalid(reason)) => {
             tracing::error!(
@@ -164,11 +277,8 @@ async fn enqueue(
                 reason,
                 "a row's key cannot be queued; it is left out"
             );
-            return Ok(None);
+            Ok(None)
         }
-        Err(error) => return Err(error),
-    };
-    let look_first = change.was_found_late();
-    links::set_pending(conn, &entity_type, &entity_id, CONTACTS, look_first, now).await?;
-    Ok(Some(enqueued))
+        Err(error) => Err(error),
+    }
 }

@@ -1,5 +1,11 @@
 //! `pugmark doctor`: checks everything that can be checked, and says what is missing and what to do.
 
+mod accounts;
+mod capture;
+mod tasks;
+
+mod mapping;
+
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
@@ -11,10 +17,10 @@ use vtiger::{CallError, Client, Module, RefusalReason};
 
 use super::CliError;
 use crate::app::code_of;
-use crate::capture::triggers;
 use crate::config::{self, ConfigError, Mode, Settings};
 use crate::crm::contact_fields::{ContactFields, REFERENCE};
 use crate::crm::{CONTACTS, Crm};
+use crate::flows::insurance::sources::{self, Source};
 use crate::problem::Code;
 use crate::store::{self, field_mapping};
 
@@ -99,6 +105,7 @@ pub(super) async fn run(
             check_settings(&settings, &mut findings);
             let db = check_store(&settings, &mut findings).await;
             check_crm(&settings, db.as_ref(), &mut findings).await;
+            accounts::check(&settings, &mut findings).await;
             if let Some(db) = db {
                 db.close().await;
             }
@@ -207,21 +214,7 @@ async fn check_store(settings: &Settings, findings: &mut Findings) -> Option<Db>
             return Some(db);
         }
     }
-    match triggers_missing(&db).await {
-        Ok(missing) if missing.is_empty() => {
-            findings.ok("capture", "every trigger is there and enabled")
-        }
-        Ok(missing) => findings.problem(
-            "capture",
-            format!("missing or disabled: {}", missing.join(", ")),
-            "`pugmark migrate` installs them; what was written meanwhile is found by the gap sweep",
-        ),
-        Err(error) => findings.problem(
-            "capture",
-            error.to_string(),
-            "Check the rights of the database user",
-        ),
-    }
+    capture::check(settings, &db, findings).await;
     if db.engine() == Engine::Sqlite {
         findings.ok(
             "processes",
@@ -229,11 +222,6 @@ async fn check_store(settings: &Settings, findings: &mut Findings) -> Option<Db>
         );
     }
     Some(db)
-}
-
-async fn triggers_missing(db: &Db) -> Result<Vec<String>, pugmark_queue::db::DbError> {
-    let mut conn = db.read().await?;
-    triggers::missing(&mut conn).await
 }
 
 async fn check_crm(settings: &Settings, db: Option<&Db>, findings: &mut Findings) {
@@ -268,6 +256,7 @@ async fn check_crm(settings: &Settings, db: Option<&Db>, findings: &mut Findings
         return;
     }
     check_modules(&client, &crm, db, findings).await;
+    tasks::check(&client, &crm, &settings.insurance.tasks, findings).await;
 }
 
 /// Connection and clock. `false` when there is no use in going on.
@@ -436,7 +425,12 @@ async fn check_contacts(
             );
         }
     }
-    for (column, name) in &fields.missing {
+    let (figures, missing): (Vec<_>, Vec<_>) = fields
+        .missing
+        .iter()
+        .partition(|(column, _)| is_figure(column));
+    check_figures(&figures, findings);
+    for (column, name) in missing {
         let label = name.trim_start_matches("cf_").replace('_', " ");
         let fix = format!(
             "Make a text field labelled \"{label}\" for Contacts (Settings, Module Layouts & Fields), or map another one"
@@ -459,7 +453,29 @@ async fn check_contacts(
             );
         }
     }
+    if let Some(db) = db {
+        mapping::check(module, db, findings).await;
+    }
     check_mandatory(module, crm, &fields, findings);
+}
+
+fn is_figure(column: &str) -> bool {
+    sources::find(column).is_some_and(Source::is_figure)
+}
+
+/// An insurer who shows no payments in the CRM is lacking nothing.
+fn check_figures(missing: &[&(String, String)], findings: &mut Findings) {
+    if missing.is_empty() {
+        return;
+    }
+    let names: Vec<&str> = missing.iter().map(|(column, _)| column.as_str()).collect();
+    findings.ok(
+        "payment figures",
+        format!(
+            "not shown, for want of fields: {}; docs/payments.md says which to make",
+            names.join(", ")
+        ),
+    );
 }
 
 /// Fields that this installation demands and that nothing fills.

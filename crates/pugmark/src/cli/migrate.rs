@@ -6,6 +6,7 @@ use pugmark_queue::db::StoreLock;
 
 use super::CliError;
 use crate::app::StartError;
+use crate::capture::attach;
 use crate::config::{self, Settings};
 use crate::store;
 
@@ -20,6 +21,7 @@ pub(super) async fn run(settings: Settings) -> Result<ExitCode, CliError> {
         .map(StoreLock::acquire)
         .transpose()
         .map_err(StartError::from)?;
+    attach::ready(&db).await.map_err(StartError::from)?;
     store::migrate(&db).await?;
     db.close().await;
     println!(

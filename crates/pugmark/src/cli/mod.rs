@@ -1,11 +1,17 @@
 //! The command line.
 
+mod attach;
 mod bench;
 mod demo;
 mod doctor;
+mod grant;
+mod mapping;
 mod migrate;
 mod queue;
+mod remote;
 mod serve;
+mod summary;
+mod sweep;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,10 +45,22 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Bring the store to this program's version and install capture.
     Migrate,
+    /// Watch a PostgreSQL database that MicroBima made.
+    Attach(attach::AttachArgs),
+    /// Remove every trigger and function that `attach` has made.
+    Detach(attach::DetachArgs),
+    /// Look once for changes that no trigger saw, and queue them.
+    Sweep,
     /// Check settings, store and CRM, and say what is missing and what to do.
     Doctor(doctor::DoctorArgs),
     /// Look at the queue of a running Pugmark, retry or discard operations.
     Queue(queue::QueueArgs),
+    /// Sum up a week of payments by hand, or list the weeks that were.
+    Summary(summary::SummaryArgs),
+    /// See and change which value goes to which field of the CRM.
+    Mapping(mapping::MappingArgs),
+    /// Give people rights in a running Pugmark, take them away, list them.
+    Grant(grant::GrantArgs),
     /// Measure what Pugmark costs, as ratios against plain SQL and the like in the same run.
     Bench(bench::BenchArgs),
     /// Print the description of the REST API.
@@ -93,6 +111,7 @@ impl CliError {
             CliError::Start(
                 StartError::Config(_)
                 | StartError::Crm(_)
+                | StartError::Logins(_)
                 | StartError::Listen { .. }
                 | StartError::Store(DbError::UnsupportedUrl { .. }),
             ) => 2,
@@ -138,6 +157,9 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Demo(args) => demo::run(args).await,
         Command::Bench(args) => bench::run(args).await,
         Command::Migrate => migrate::run(settings()?).await,
+        Command::Attach(args) => attach::attach(args, settings()?).await,
+        Command::Detach(args) => attach::detach(args, settings()?).await,
+        Command::Sweep => sweep::run(settings()?).await,
         Command::Doctor(args) => {
             doctor::run(
                 args,
@@ -146,6 +168,9 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
             .await
         }
         Command::Queue(args) => queue::run(args).await,
+        Command::Summary(args) => summary::run(args).await,
+        Command::Mapping(args) => mapping::run(args).await,
+        Command::Grant(args) => grant::run(args).await,
         Command::Openapi => {
             let document = crate::http::openapi();
             println!(

@@ -1,33 +1,21 @@
 //! `pugmark queue`: looks at the queue of a running Pugmark and acts on it, through its API.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use comfy_table::Table;
 use comfy_table::presets::UTF8_BORDERS_ONLY;
-use reqwest::{Method, RequestBuilder};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::CliError;
-
-/// The server itself gives a request up after this time.
-const PATIENCE: Duration = Duration::from_secs(65);
+use super::remote::{Remote, Server, text};
 
 /// Looks at the queue of a running Pugmark, retries or discards operations.
 #[derive(Debug, Args)]
 pub(super) struct QueueArgs {
-    /// Address of the running Pugmark.
-    #[arg(
-        long,
-        env = "PUGMARK_SERVER",
-        default_value = "http://127.0.0.1:3000",
-        global = true
-    )]
-    server: String,
-    /// Its API token.
-    #[arg(long, env = "APP_SECRET_TOKEN", hide_env_values = true, global = true)]
-    token: Option<String>,
+    #[command(flatten)]
+    remote: Remote,
     /// Print the API's answer as JSON.
     #[arg(long, global = true)]
     json: bool,
@@ -63,22 +51,76 @@ enum Action {
         /// Id of the operation.
         id: String,
     },
-    /// Try an operation again at once.
+    /// Show what failed for good, by kind and code.
+    Dead,
+    /// Try operations again at once.
     Retry {
-        /// Id of the operation.
-        id: String,
+        #[command(flatten)]
+        which: Which,
         /// Kept in the audit log.
         #[arg(long)]
         reason: Option<String>,
     },
-    /// Give an operation up: it is not attempted again.
+    /// Give operations up: they are not attempted again.
     Discard {
-        /// Id of the operation.
-        id: String,
+        #[command(flatten)]
+        which: Which,
         /// Why; kept in the audit log.
         #[arg(long)]
         reason: String,
     },
+}
+
+/// Which operations are meant: some by their ids, or dead letters by what they have in common.
+#[derive(Debug, Args)]
+struct Which {
+    /// Ids of operations.
+    #[arg(required_unless_present_any = ["kind", "code", "entity", "all"])]
+    ids: Vec<String>,
+    /// Dead letters of this kind, for example note.create.
+    #[arg(long, conflicts_with = "ids")]
+    kind: Option<String>,
+    /// Dead letters with this code, for example PUG-2006.
+    #[arg(long, conflicts_with = "ids")]
+    code: Option<String>,
+    /// Dead letters on this record, for example CUSTOMER:ID, or CUSTOMER for all of them.
+    #[arg(long, conflicts_with = "ids", value_name = "TYPE[:ID]")]
+    entity: Option<String>,
+    /// Every dead letter.
+    #[arg(long, conflicts_with = "ids")]
+    all: bool,
+    /// At most so many in one request; the command goes on until none is left.
+    #[arg(long, default_value_t = 100)]
+    batch: u32,
+}
+
+impl Which {
+    /// The one operation that is meant, when it is one by its id.
+    fn one(&self) -> Option<&str> {
+        match self.ids.as_slice() {
+            [id] => Some(id),
+            _ => None,
+        }
+    }
+
+    fn body(&self, reason: Option<&str>, after: &Value) -> Value {
+        let (entity_type, entity_id) = match self.entity.as_deref().map(|it| it.split_once(':')) {
+            Some(Some((kind, id))) => (Some(kind), Some(id)),
+            Some(None) => (self.entity.as_deref(), None),
+            None => (None, None),
+        };
+        json!({
+            "ids": Some(&self.ids).filter(|ids| !ids.is_empty()),
+            "kind": self.kind,
+            "errorCode": self.code,
+            "entityType": entity_type.map(str::to_uppercase),
+            "entityId": entity_id,
+            "all": self.all,
+            "limit": self.batch,
+            "after": after,
+            "reason": reason,
+        })
+    }
 }
 
 /// Runs the command.
@@ -86,10 +128,9 @@ enum Action {
 /// # Errors
 /// What the server said, or that there is none.
 pub(super) async fn run(args: QueueArgs) -> Result<ExitCode, CliError> {
-    let base = base_address(&args.server)?;
-    let client = client(&base)?;
+    let server = args.remote.connect()?;
     let request = |method: Method, path: String| {
-        client.request(method, format!("{base}/api/internal/vtiger/queue{path}"))
+        server.request(method, &format!("/api/internal/vtiger/queue{path}"))
     };
     let act = |id: &str, verb: &str, reason: Option<&str>| {
         request(Method::POST, format!("/{id}/{verb}")).json(&json!({ "reason": reason }))
@@ -109,86 +150,92 @@ pub(super) async fn run(args: QueueArgs) -> Result<ExitCode, CliError> {
             query.extend(search.clone().map(|search| ("search", search)));
             query.extend(cursor.clone().map(|cursor| ("cursor", cursor)));
             query.extend(dead.then(|| ("dead", "true".to_owned())));
-            send(&args, request(Method::GET, String::new()).query(&query)).await?
+            server
+                .send(request(Method::GET, String::new()).query(&query))
+                .await?
         }
-        Action::Show { id } => send(&args, request(Method::GET, format!("/{id}"))).await?,
-        Action::Retry { id, reason } => send(&args, act(id, "retry", reason.as_deref())).await?,
-        Action::Discard { id, reason } => send(&args, act(id, "discard", Some(reason))).await?,
+        Action::Show { id } => server.send(request(Method::GET, format!("/{id}"))).await?,
+        Action::Dead => {
+            server
+                .send(request(Method::GET, "/dead-letters".to_owned()))
+                .await?
+        }
+        Action::Retry { which, reason } => match which.one() {
+            Some(id) => server.send(act(id, "retry", reason.as_deref())).await?,
+            None => many(&server, "retry", which, reason.as_deref()).await?,
+        },
+        Action::Discard { which, reason } => match which.one() {
+            Some(id) => server.send(act(id, "discard", Some(reason))).await?,
+            None => many(&server, "discard", which, Some(reason)).await?,
+        },
     };
+    let data = &answer["data"];
     if args.json {
         println!("{answer}");
-    } else if matches!(args.action, Action::List { .. }) {
-        print_list(&answer["data"]);
+    } else if data["items"].is_array() {
+        print_list(data);
+    } else if data["groups"].is_array() {
+        print_groups(data);
+    } else if data["skipped"].is_array() {
+        print_done(data);
     } else {
-        print_detail(&answer["data"]);
+        print_detail(data);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The address with a scheme and without a slash at its end.
-fn base_address(server: &str) -> Result<String, CliError> {
-    let server = server.trim().trim_end_matches('/');
-    let address = match server.contains("://") {
-        true => server.to_owned(),
-        false => format!("http://{server}"),
-    };
-    match url::Url::parse(&address) {
-        Ok(parsed) if parsed.has_host() && parsed.scheme().starts_with("http") => Ok(address),
-        _ => Err(CliError::Other(format!(
-            "`{server}` is not the address of a server; --server (PUGMARK_SERVER) is written like http://127.0.0.1:3000"
-        ))),
+/// Goes on, request by request, until everything that is meant was dealt with. Gives one answer for all of it.
+async fn many(
+    server: &Server<'_>,
+    verb: &str,
+    which: &Which,
+    reason: Option<&str>,
+) -> Result<Value, CliError> {
+    let path = format!("/api/internal/vtiger/queue/{verb}");
+    let mut after = Value::Null;
+    let (mut done, mut skipped) = (0, Vec::new());
+    loop {
+        let body = which.body(reason, &after);
+        let answer = server
+            .send(server.request(Method::POST, &path).json(&body))
+            .await?;
+        let data = &answer["data"];
+        done += data["done"].as_u64().unwrap_or_default();
+        skipped.extend(data["skipped"].as_array().cloned().unwrap_or_default());
+        after = data["next"].clone();
+        if after.is_null() {
+            return Ok(json!({ "data": { "done": done, "skipped": skipped } }));
+        }
     }
 }
 
-/// A proxy that is configured for the internet knows nothing of what runs on this machine.
-fn client(base: &str) -> Result<reqwest::Client, CliError> {
-    let loopback = url::Url::parse(base)
-        .ok()
-        .is_some_and(|url| match url.host() {
-            Some(url::Host::Ipv4(address)) => address.is_loopback(),
-            Some(url::Host::Ipv6(address)) => address.is_loopback(),
-            Some(url::Host::Domain(domain)) => domain == "localhost",
-            None => false,
-        });
-    let builder = reqwest::Client::builder().timeout(PATIENCE);
-    let builder = if loopback {
-        builder.no_proxy()
-    } else {
-        builder
-    };
-    builder
-        .build()
-        .map_err(|error| CliError::Other(error.to_string()))
+fn print_done(data: &Value) {
+    println!("{} operation(s)", text(&data["done"]));
+    for left in data["skipped"].as_array().into_iter().flatten() {
+        println!(
+            "left as it is: {}: {}",
+            text(&left["id"]),
+            text(&left["why"])
+        );
+    }
 }
 
-async fn send(args: &QueueArgs, request: RequestBuilder) -> Result<Value, CliError> {
-    let request = match &args.token {
-        Some(token) => request.bearer_auth(token),
-        None => request,
-    };
-    let response = request.send().await.map_err(|error| {
-        CliError::Other(format!(
-            "no Pugmark answers at {} ({}). Start `pugmark serve`, or name its address with --server or PUGMARK_SERVER",
-            args.server,
-            error.without_url()
-        ))
-    })?;
-    let status = response.status();
-    let body: Value = response.json().await.map_err(|_| {
-        CliError::Other(format!(
-            "{} answers, but is no Pugmark (HTTP {status})",
-            args.server
-        ))
-    })?;
-    if status.is_success() {
-        return Ok(body);
+fn print_groups(data: &Value) {
+    let mut table = Table::new();
+    table.load_style(UTF8_BORDERS_ONLY);
+    table.set_header(["kind", "code", "operations", "first", "last", "for example"]);
+    for group in data["groups"].as_array().into_iter().flatten() {
+        table.add_row([
+            text(&group["kind"]),
+            text(&group["errorCode"]),
+            text(&group["operations"]),
+            text(&group["first"]),
+            text(&group["last"]),
+            shortened(&text(&group["example"])),
+        ]);
     }
-    let error = &body["error"];
-    let mut message = format!("{} ({})", text(&error["message"]), text(&error["code"]));
-    for (field, what) in error["details"].as_object().into_iter().flatten() {
-        message.push_str(&format!("\n  {field} {}", text(what)));
-    }
-    Err(CliError::Other(message))
+    println!("{table}");
+    println!("{} in all", text(&data["total"]));
 }
 
 fn print_list(page: &Value) {
@@ -265,14 +312,6 @@ fn calls(list: &Value) -> impl Iterator<Item = String> {
         .unwrap_or_default()
         .into_iter()
         .map(|call| call.to_string())
-}
-
-fn text(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
 }
 
 fn shortened(text: &str) -> String {

@@ -3,6 +3,8 @@
 //! Reading never stops at the first mistake: every problem is collected, each with the name of the setting and the fix,
 //! so that `doctor` and `serve` can list them all at once.
 
+mod insurance;
+mod logs;
 mod mask;
 mod reading;
 mod sources;
@@ -12,9 +14,17 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use secrecy::SecretString;
+use base64::Engine;
+use jiff::tz::TimeZone;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
+pub use insurance::{
+    Assign, Insurance, NOTABLE, Notes, Payments, StoredTimes, Summary, SummaryAs, Supabase, Tasks,
+    Users,
+};
+pub use logs::{Logs, StoredLevel};
 pub use mask::mask_url;
 pub use sources::{Environment, load};
 
@@ -64,6 +74,36 @@ pub struct Settings {
     pub capture: Capture,
     /// The queue.
     pub queue: Queue,
+    /// Kept log lines.
+    pub logs: Logs,
+    /// The insurer's flow.
+    pub insurance: Insurance,
+    /// Where logins live; `None` when no address is configured.
+    pub supabase: Option<Supabase>,
+    /// Key under which passwords are sealed while they wait: 32 bytes. Without one nothing secret is taken in.
+    pub seal_key: Option<SealKey>,
+}
+
+/// Key under which passwords are sealed while they wait (`PUGMARK_SEAL_KEY`).
+#[derive(Clone)]
+pub struct SealKey(Zeroizing<[u8; 32]>);
+
+impl SealKey {
+    /// The 32 bytes.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// A key of these bytes.
+    pub fn of(bytes: [u8; 32]) -> Self {
+        SealKey(Zeroizing::new(bytes))
+    }
+}
+
+impl fmt::Debug for SealKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("***")
+    }
 }
 
 /// Settings of the HTTP server.
@@ -125,6 +165,8 @@ pub struct Crm {
     pub look_first: bool,
     /// Owner of new contacts, or the API user.
     pub default_owner: Option<String>,
+    /// The zone of vTiger's server, in which it takes times of day.
+    pub time_zone: TimeZone,
     /// Values every new contact gets.
     pub contact_defaults: BTreeMap<String, String>,
 }
@@ -230,6 +272,10 @@ fn check(raw: sources::Raw) -> Result<Settings, ConfigError> {
             &mut problems,
         ),
     };
+    let logs = logs::check(&raw.file, &mut problems);
+    let insurance = insurance::check(&raw.file, &mut problems);
+    let supabase = insurance::check_supabase(&raw, &mut problems);
+    let seal_key = check_seal_key(&raw, &mut problems);
     if let Some(crm) = &crm
         && !queue.lease.is_zero()
         && queue.lease < crm.call_timeout * 2
@@ -240,14 +286,18 @@ fn check(raw: sources::Raw) -> Result<Settings, ConfigError> {
             "A call starts only if its whole timeout fits into the lease; make the lease longer or the timeout shorter",
         ));
     }
-    match (problems.is_empty(), server, database) {
-        (true, Some(server), Some(database)) => Ok(Settings {
+    match (problems.is_empty(), server, database, insurance) {
+        (true, Some(server), Some(database), Some(insurance)) => Ok(Settings {
             mode: raw.file.mode,
             server,
             database,
             crm,
             capture,
             queue,
+            logs,
+            insurance,
+            supabase,
+            seal_key,
         }),
         _ => Err(ConfigError(problems)),
     }
@@ -375,6 +425,7 @@ fn check_crm(raw: &sources::Raw, problems: &mut Vec<ConfigProblem>) -> Option<Cr
         problems,
     );
     let describe_for = duration("vtiger.describe_for", &file.describe_for, problems);
+    let time_zone = time_zone("vtiger.time_zone", &file.time_zone, problems)?;
     Some(Crm {
         edition,
         url: url.to_owned(),
@@ -387,6 +438,7 @@ fn check_crm(raw: &sources::Raw, problems: &mut Vec<ConfigProblem>) -> Option<Cr
         describe_for,
         look_first: file.look_first,
         default_owner,
+        time_zone,
         contact_defaults: file.contact_defaults.clone(),
     })
 }
@@ -437,6 +489,24 @@ fn check_crm_url(name: &str, url: &str, allow_plain_http: bool, problems: &mut V
     }
 }
 
+/// 32 bytes, written as 64 hexadecimal digits or in base64.
+fn check_seal_key(raw: &sources::Raw, problems: &mut Vec<ConfigProblem>) -> Option<SealKey> {
+    let text = raw.secrets.seal_key.as_ref()?.expose_secret().trim();
+    let bytes = hex::decode(text)
+        .ok()
+        .or_else(|| base64::engine::general_purpose::STANDARD.decode(text).ok())
+        .map(Zeroizing::new);
+    let key = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok());
+    if key.is_none() {
+        problems.push(ConfigProblem::new(
+            "PUGMARK_SEAL_KEY",
+            "is no key of 32 bytes",
+            "Make one with `openssl rand -hex 32` and keep it safe: what is sealed opens with no other",
+        ));
+    }
+    key.map(SealKey::of)
+}
+
 fn duration(setting: &str, text: &str, problems: &mut Vec<ConfigProblem>) -> Duration {
     let parsed = text
         .parse::<jiff::SignedDuration>()
@@ -450,6 +520,18 @@ fn duration(setting: &str, text: &str, problems: &mut Vec<ConfigProblem>) -> Dur
         ));
         Duration::ZERO
     })
+}
+
+fn time_zone(setting: &str, name: &str, problems: &mut Vec<ConfigProblem>) -> Option<TimeZone> {
+    let zone = TimeZone::get(name.trim()).ok();
+    if zone.is_none() {
+        problems.push(ConfigProblem::new(
+            setting,
+            format!("`{name}` is no time zone"),
+            "Write it like Africa/Nairobi or UTC",
+        ));
+    }
+    zone
 }
 
 fn at_least(

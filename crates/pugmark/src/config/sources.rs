@@ -7,6 +7,8 @@ use std::path::Path;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use super::insurance::{Assign, StoredTimes, SummaryAs};
+use super::logs::StoredLevel;
 use super::{ConfigError, ConfigProblem, DEFAULTS, Mode, Settings, check, reading};
 
 /// What the library calls the environment when it says where a value came from.
@@ -80,10 +82,16 @@ fn is_ours(name: &str) -> bool {
 }
 
 /// Secrets, which come from the environment or from a file named by it, never from the file of settings.
-const SECRETS: [&str; 2] = ["VTIGER_ACCESS_KEY", "APP_SECRET_TOKEN"];
+const SECRETS: [&str; 5] = [
+    "VTIGER_ACCESS_KEY",
+    "APP_SECRET_TOKEN",
+    "SUPABASE_SERVICE_ROLE_KEY",
+    "SUPABASE_JWT_SECRET",
+    "PUGMARK_SEAL_KEY",
+];
 
 /// Names of the integration plan and the setting each one sets.
-const NAMES: [(&str, &str); 11] = [
+const NAMES: [(&str, &str); 12] = [
     ("PUGMARK_MODE", "mode"),
     ("HOST", "server.host"),
     ("PORT", "server.port"),
@@ -95,6 +103,7 @@ const NAMES: [(&str, &str); 11] = [
     ("VTIGER_ENABLED", "vtiger.enabled"),
     ("VTIGER_DEFAULT_OWNER", "vtiger.default_owner"),
     ("PUGMARK_LEASE", "queue.lease"),
+    ("SUPABASE_URL", "supabase.url"),
 ];
 
 /// What was read, before it is checked.
@@ -107,6 +116,9 @@ pub(super) struct Raw {
 pub(super) struct Secrets {
     pub(super) vtiger_access_key: Option<SecretString>,
     pub(super) app_token: Option<SecretString>,
+    pub(super) supabase_service_key: Option<SecretString>,
+    pub(super) supabase_jwt_secret: Option<SecretString>,
+    pub(super) seal_key: Option<SecretString>,
 }
 
 #[derive(Deserialize)]
@@ -118,6 +130,14 @@ pub(super) struct File {
     pub(super) vtiger: VtigerFile,
     pub(super) capture: CaptureFile,
     pub(super) queue: QueueFile,
+    pub(super) logs: LogsFile,
+    pub(super) insurance: InsuranceFile,
+    pub(super) notes: NotesFile,
+    pub(super) payments: PaymentsFile,
+    pub(super) summary: SummaryFile,
+    pub(super) tasks: TasksFile,
+    pub(super) users: UsersFile,
+    pub(super) supabase: SupabaseFile,
 }
 
 #[derive(Deserialize)]
@@ -150,6 +170,7 @@ pub(super) struct VtigerFile {
     pub(super) describe_for: String,
     pub(super) look_first: bool,
     pub(super) default_owner: String,
+    pub(super) time_zone: String,
     pub(super) allow_plain_http: bool,
     pub(super) contact_defaults: BTreeMap<String, String>,
 }
@@ -164,12 +185,77 @@ pub(super) struct CaptureFile {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct LogsFile {
+    pub(super) store: StoredLevel,
+    pub(super) attempts: bool,
+    pub(super) keep: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct QueueFile {
     pub(super) lease: String,
     pub(super) max_retries: u32,
     pub(super) backoff: String,
     pub(super) backoff_max: String,
     pub(super) give_up_after: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct InsuranceFile {
+    pub(super) zone: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NotesFile {
+    pub(super) significant: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PaymentsFile {
+    pub(super) settle: String,
+    pub(super) stored_times: StoredTimes,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SummaryFile {
+    pub(super) enabled: bool,
+    pub(super) day: String,
+    pub(super) time: String,
+    pub(super) shown_as: SummaryAs,
+    pub(super) catch_up: u16,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TasksFile {
+    pub(super) enabled: bool,
+    pub(super) assign: Assign,
+    pub(super) users: Vec<String>,
+    pub(super) role: String,
+    pub(super) group: String,
+    pub(super) due_days: u16,
+    pub(super) open_status: String,
+    pub(super) closed_status: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UsersFile {
+    pub(super) role: String,
+    pub(super) wait: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SupabaseFile {
+    pub(super) url: String,
+    pub(super) call_timeout: String,
+    pub(super) allow_plain_http: bool,
 }
 
 /// Reads and checks the settings.
@@ -204,6 +290,9 @@ pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Settings, 
     let secrets = Secrets {
         vtiger_access_key: secret(environment, SECRETS[0], &mut problems),
         app_token: secret(environment, SECRETS[1], &mut problems),
+        supabase_service_key: secret(environment, SECRETS[2], &mut problems),
+        supabase_jwt_secret: secret(environment, SECRETS[3], &mut problems),
+        seal_key: secret(environment, SECRETS[4], &mut problems),
     };
     match (check(Raw { file, secrets }), problems.is_empty()) {
         (Ok(settings), true) => Ok(settings),
@@ -213,6 +302,16 @@ pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Settings, 
             Err(ConfigError(problems))
         }
     }
+}
+
+/// The commented defaults alone.
+pub(super) fn defaults() -> Option<File> {
+    config::Config::builder()
+        .add_source(config::File::from_str(DEFAULTS, config::FileFormat::Toml))
+        .build()
+        .ok()?
+        .try_deserialize()
+        .ok()
 }
 
 /// A secret from the environment, or from the file named by the variable with `_FILE` behind it.

@@ -1,16 +1,23 @@
 //! What an attempt said to the CRM: counted and kept, redacted, for the attempt's row.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use vtiger::{CallObserver, CallReport, Class};
+use vtiger::{CallObserver, CallReport, Class, Effect};
 
 use super::breaker::Breaker;
 
 /// Collects the calls of one attempt and tells the breaker of each.
 pub struct CallLog {
     breaker: Arc<Breaker>,
-    calls: Mutex<Vec<CallReport>>,
+    calls: Mutex<Vec<Noted>>,
+}
+
+/// One call, as its attempt's row shows it. The client has redacted it.
+struct Noted {
+    request: Value,
+    answer: Value,
 }
 
 impl CallLog {
@@ -30,23 +37,15 @@ impl CallLog {
 
     /// What was asked, call by call. The client has redacted it.
     pub fn requests(&self) -> Value {
-        self.each(|call| json!({ "operation": call.operation, "module": call.module, "parameters": parsed(&call.request) }))
+        self.each(|call| call.request.clone())
     }
 
     /// What was answered, call by call.
     pub fn answers(&self) -> Value {
-        self.each(|call| {
-            json!({
-                "outcome": call.class.as_str(),
-                "code": call.code,
-                "httpStatus": call.http_status,
-                "milliseconds": u64::try_from(call.duration.as_millis()).unwrap_or(u64::MAX),
-                "body": call.answer.as_deref().map(parsed),
-            })
-        })
+        self.each(|call| call.answer.clone())
     }
 
-    fn each(&self, show: impl Fn(&CallReport) -> Value) -> Value {
+    fn each(&self, show: impl Fn(&Noted) -> Value) -> Value {
         Value::Array(
             self.calls
                 .lock()
@@ -56,6 +55,13 @@ impl CallLog {
                 .collect(),
         )
     }
+
+    fn note(&self, call: Noted) {
+        self.calls
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(call);
+    }
 }
 
 /// JSON where the text is JSON, so that people can fold it; else the text.
@@ -63,8 +69,21 @@ fn parsed(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 
+/// One line for each call, with no value of anybody: the span around it carries the correlation id.
+fn note(call: &CallReport) {
+    let (operation, module) = (call.operation.as_str(), call.module.as_deref());
+    let (outcome, code) = (call.class.as_str(), call.code.as_deref());
+    let ms = u64::try_from(call.duration.as_millis()).unwrap_or(u64::MAX);
+    if call.effect == Effect::Write || call.class != Class::Done {
+        tracing::info!(operation, module, outcome, code, ms, "CRM call");
+    } else {
+        tracing::debug!(operation, module, outcome, code, ms, "CRM call");
+    }
+}
+
 impl CallObserver for CallLog {
     fn call_finished(&self, report: &CallReport) {
+        note(report);
         match report.class {
             // An unclear answer now and then is the record's business; several in a row are the CRM's.
             Class::Unavailable | Class::Unknown => self.breaker.failed(),
@@ -72,9 +91,35 @@ impl CallObserver for CallLog {
             Class::Throttled | Class::NotSent => {}
             _ => self.breaker.succeeded(),
         }
-        self.calls
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(report.clone());
+        self.note(Noted {
+            request: json!({ "operation": report.operation, "module": report.module, "parameters": parsed(&report.request) }),
+            answer: json!({
+                "outcome": report.class.as_str(),
+                "code": report.code,
+                "httpStatus": report.http_status,
+                "milliseconds": milliseconds(report.duration),
+                "body": report.answer.as_deref().map(parsed),
+            }),
+        });
     }
+}
+
+/// Calls to Supabase stand in the same row, in the order in which they were made; the CRM's breaker is not told of them.
+impl supabase_auth::CallObserver for CallLog {
+    fn call_finished(&self, report: &supabase_auth::CallReport) {
+        self.note(Noted {
+            request: json!({ "system": "Supabase", "operation": report.operation, "parameters": parsed(&report.request) }),
+            answer: json!({
+                "outcome": report.class.as_str(),
+                "code": report.code,
+                "httpStatus": report.http_status,
+                "milliseconds": milliseconds(report.duration),
+                "body": report.answer.as_deref().map(parsed),
+            }),
+        });
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -27,33 +27,38 @@ pub struct ContactFields {
     targets: BTreeMap<String, Target>,
     /// Mappings whose field this installation does not have: column and the name looked for.
     pub missing: Vec<(String, String)>,
+    /// Mappings whose field an older mapping fills: column and API name of the field. They are left out.
+    pub doubled: Vec<(String, String)>,
 }
 
 impl ContactFields {
     /// Resolves every mapping by API name first, then by label. A name made of words (`cf_id_number`) also finds the field
     /// labelled with those words ("ID Number"): an open-source vTiger numbers the fields that are made in its pages.
     pub fn resolve(module: Arc<Module>, mappings: &[FieldMapping]) -> Self {
-        let mut targets = BTreeMap::new();
+        let mut targets: BTreeMap<String, Target> = BTreeMap::new();
         let mut missing = Vec::new();
+        let mut doubled = Vec::new();
         for mapping in mappings {
-            match find(&module, &mapping.vtiger_field_name) {
-                Some(field) => {
-                    let target = Target {
-                        field: field.name.clone(),
-                        kind: mapping.kind,
-                    };
-                    targets.insert(mapping.microbima_field.clone(), target);
-                }
-                None => missing.push((
-                    mapping.microbima_field.clone(),
-                    mapping.vtiger_field_name.clone(),
-                )),
+            let source = mapping.microbima_field.clone();
+            let Some(field) = find(&module, &mapping.vtiger_field_name) else {
+                missing.push((source, mapping.vtiger_field_name.clone()));
+                continue;
+            };
+            if targets.values().any(|target| target.field == field.name) {
+                doubled.push((source, field.name.clone()));
+                continue;
             }
+            let target = Target {
+                field: field.name.clone(),
+                kind: mapping.kind,
+            };
+            targets.insert(source, target);
         }
         ContactFields {
             module,
             targets,
             missing,
+            doubled,
         }
     }
 
@@ -67,14 +72,11 @@ impl ContactFields {
         self.targets.get(column)
     }
 
-    /// Those of these fields that this installation has.
-    pub fn known<'a>(
-        &'a self,
-        names: impl IntoIterator<Item = &'a str>,
-    ) -> impl Iterator<Item = &'a str> {
-        names
-            .into_iter()
-            .filter(|name| self.module.field(name).is_some())
+    /// Every mapped column with the field it goes to.
+    pub fn targets(&self) -> impl Iterator<Item = (&str, &Target)> {
+        self.targets
+            .iter()
+            .map(|(column, target)| (column.as_str(), target))
     }
 
     /// API names of all mapped fields.
@@ -83,7 +85,8 @@ impl ContactFields {
     }
 }
 
-fn find<'a>(module: &'a Module, name: &str) -> Option<&'a Field> {
+/// The field that a mapping's name means in this installation.
+pub fn find<'a>(module: &'a Module, name: &str) -> Option<&'a Field> {
     module
         .field(name)
         .or_else(|| module.field_by_label(name))

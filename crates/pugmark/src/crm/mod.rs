@@ -1,17 +1,20 @@
 //! The CRM as the flows see it: one client, the fields resolved by description, the breaker that steers claiming.
 
+pub mod accounts;
 pub mod breaker;
 pub mod calls;
 pub mod contact_fields;
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pugmark_queue::db::{Conn, DbError};
-use vtiger::{CallError, Client, ClientConfig, ConfigError, RecordId};
+use vtiger::{CallError, Client, ClientConfig, ConfigError, Module, RecordId};
 
 use crate::config::{self, CrmEdition};
-use crate::store::field_mapping;
+use crate::store::field_mapping::{self, FieldMapping};
+use accounts::Accounts;
 use breaker::Breaker;
 use contact_fields::ContactFields;
 
@@ -20,6 +23,14 @@ const LONGEST_MINUTE: Duration = Duration::from_secs(61);
 
 /// Module that customers become records of.
 pub const CONTACTS: &str = "Contacts";
+/// Module of comments.
+pub const COMMENTS: &str = "ModComments";
+/// Module of tasks.
+pub const CALENDAR: &str = "Calendar";
+/// Module of groups of users.
+pub const GROUPS: &str = "Groups";
+/// Module of the CRM's own users.
+pub const USERS: &str = "Users";
 
 /// The CRM this Pugmark serves.
 pub struct Crm {
@@ -29,7 +40,11 @@ pub struct Crm {
     pub settings: config::Crm,
     /// Whether the CRM is to be left alone for a while.
     pub breaker: Arc<Breaker>,
+    /// What it can do for user accounts.
+    pub accounts: Accounts,
     owner: tokio::sync::OnceCell<RecordId>,
+    /// Fields that the store knew of before the kept description did, and for which it was asked for again.
+    looked_again_for: Mutex<BTreeSet<String>>,
 }
 
 /// Why a contact cannot be mapped right now.
@@ -69,9 +84,11 @@ impl Crm {
         let client = Client::new(config)?;
         Ok(Crm {
             client,
+            accounts: Accounts::new(settings.describe_for),
             settings,
             breaker,
             owner: tokio::sync::OnceCell::new(),
+            looked_again_for: Mutex::default(),
         })
     }
 
@@ -85,8 +102,27 @@ impl Crm {
         conn: &mut Conn,
     ) -> Result<ContactFields, MapError> {
         let mappings = field_mapping::to_crm(conn, CONTACTS).await?;
-        let module = client.describe(CONTACTS).await?;
+        let mut module = client.describe(CONTACTS).await?;
+        if self.is_older_than(&module, &mappings) {
+            client.forget_descriptions();
+            module = client.describe(CONTACTS).await?;
+        }
         Ok(ContactFields::resolve(module, &mappings))
+    }
+
+    /// Whether a mapping was checked against a field that this description does not know: it may have been made since. Each
+    /// such field is a reason once, because it may also have been removed.
+    fn is_older_than(&self, module: &Module, mappings: &[FieldMapping]) -> bool {
+        let mut looked = self
+            .looked_again_for
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        mappings
+            .iter()
+            .filter_map(|mapping| mapping.checked_field.as_ref())
+            .filter(|field| module.field(field).is_none() && looked.insert((*field).clone()))
+            .count()
+            > 0
     }
 
     /// Leaves the CRM alone for the rest of its minute when few calls are left in it, so that people who work in vTiger

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::time::{Duration, Instant};
 
 use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
@@ -68,8 +69,11 @@ pub async fn layer(mut request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let method = request.method().clone();
     request.extensions_mut().insert(id.clone());
-    let span = tracing::info_span!("request", %method, %path, correlation_id = %id);
-    let mut response = next.run(request).instrument(span).await;
+    let began = Instant::now();
+    // Of the highest level: a filter that leaves out the span would take the id from the errors that it lets through.
+    let span = tracing::error_span!("request", %method, %path, correlation_id = %id);
+    let mut response = next.run(request).instrument(span.clone()).await;
+    span.in_scope(|| note(&path, response.status(), began.elapsed()));
     let api = path.starts_with("/api/") || path.starts_with("/webhook");
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         response = with_headers_of(response, error.into_body(&id.0, &path));
@@ -81,6 +85,16 @@ pub async fn layer(mut request: Request, next: Next) -> Response {
         response.headers_mut().insert(HEADER, value);
     }
     response
+}
+
+/// One line for each request. Pages, health checks and lists are asked for all the time: theirs is for finding defects.
+fn note(path: &str, status: StatusCode, took: Duration) {
+    let (status, ms) = (status.as_u16(), took.as_millis());
+    if path.starts_with("/api/") || status >= 500 {
+        tracing::info!(status, ms, "request answered");
+    } else {
+        tracing::debug!(status, ms, "request answered");
+    }
 }
 
 fn is_json(response: &Response) -> bool {

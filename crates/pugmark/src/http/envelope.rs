@@ -135,6 +135,11 @@ impl ApiError {
         )
     }
 
+    /// What is asked for does not fit how things stand.
+    pub fn conflict(what: impl Into<String>) -> Self {
+        ApiError::new(StatusCode::CONFLICT, "CONFLICT", what)
+    }
+
     /// Fields that do not hold what they must.
     pub fn validation(details: BTreeMap<String, String>) -> Self {
         let names: Vec<&str> = details.keys().map(String::as_str).collect();

@@ -8,6 +8,7 @@ pub mod correlation;
 pub mod envelope;
 pub mod health;
 pub mod parameters;
+pub mod rights;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use pugmark_queue::Queue;
 use pugmark_queue::db::Db;
-use secrecy::SecretString;
 use tokio::sync::Notify;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -28,7 +28,11 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::config::{self, Mode};
+use crate::crm::Crm;
 use crate::crm::breaker::Breaker;
+use crate::flows::insurance::customer::Setting;
+use crate::flows::insurance::summary_run::Summaries;
+use crate::flows::insurance::user::Staff;
 use envelope::ApiError;
 
 /// What handlers share.
@@ -40,14 +44,22 @@ pub struct AppState {
     pub queue: Queue,
     /// Wakes the relay after a write of our own.
     pub relay: Arc<Notify>,
+    /// Plans weekly summaries.
+    pub summaries: Summaries,
     /// The CRM's settings, when one is configured.
     pub crm: Option<Arc<config::Crm>>,
+    /// The CRM itself, for what is asked of it while somebody waits.
+    pub vtiger: Option<Arc<Crm>>,
+    /// What the values of a contact need to know besides the store.
+    pub contacts: Setting,
     /// Whether the CRM is being left alone for a while; only where a worker runs in this process.
     pub breaker: Option<Arc<Breaker>>,
     /// Live or shadow.
     pub mode: Mode,
-    /// Bearer token of the internal API.
-    pub token: Option<SecretString>,
+    /// Who may call the internal API, and what for.
+    pub access: Arc<auth::Access>,
+    /// Staff accounts.
+    pub staff: Arc<Staff>,
 }
 
 /// The document that describes the API, without the routes that it is merged with.
@@ -73,7 +85,9 @@ impl utoipa::Modify for BearerToken {
         };
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
-            .description(Some("APP_SECRET_TOKEN"))
+            .description(Some(
+                "APP_SECRET_TOKEN, or the Supabase access token of somebody with a right",
+            ))
             .build();
         let components = document.components.get_or_insert_with(Default::default);
         components.add_security_scheme("token", SecurityScheme::Http(scheme));
@@ -88,8 +102,20 @@ impl utoipa::Modify for BearerToken {
 fn internal_api() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(api::customers::routes())
+        .merge(api::field_mappings::routes())
+        .merge(api::logs::routes())
+        .merge(api::dependants::routes())
+        .merge(api::beneficiaries::routes())
+        .merge(api::policies::routes())
+        .merge(api::payments::routes())
+        .merge(api::missing_requirements::routes())
+        .merge(api::brand_ambassadors::routes())
+        .merge(api::grants::routes())
         .merge(api::operations::routes())
+        .merge(api::sync_status::routes())
+        .merge(api::payment_summaries::routes())
         .merge(api::status::routes())
+        .merge(api::users::routes())
 }
 
 /// The description of the API, as `/openapi.json` serves it and `pugmark openapi` prints it.
@@ -102,7 +128,7 @@ pub fn router(state: AppState, settings: &config::Server) -> Router {
     let (api, document) = internal_api().split_for_parts();
     let api = api.route_layer(axum::middleware::from_fn_with_state(
         state.clone(),
-        auth::require_token,
+        auth::let_pass,
     ));
     let document = Arc::new(document);
     let routes = Router::new()

@@ -24,6 +24,26 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
     }
 }
 
+/// The number in the path, of records that the database numbers.
+pub struct PathNumber(pub i64);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathNumber {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let refused =
+            || ApiError::validation([("id".to_owned(), "must be a number".to_owned())].into());
+        let Path(text) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| refused())?;
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let number: i64 = text.parse().map_err(|_| refused())?;
+        (digits && number > 0)
+            .then_some(PathNumber(number))
+            .ok_or_else(refused)
+    }
+}
+
 /// The parameters behind the question mark, in the shape `T`.
 pub struct Parameters<T>(pub T);
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use sqlx::AssertSqlSafe;
 
 use super::dialect;
-use crate::flows::insurance::plan::{Change, Event};
+use crate::capture::change::{Change, Event};
 
 #[derive(sqlx::FromRow)]
 struct Logged {
@@ -17,6 +17,7 @@ struct Logged {
     old_row: Option<Vec<u8>>,
     new_row: Option<Vec<u8>>,
     correlation_id: Option<String>,
+    healed: bool,
 }
 
 impl From<Logged> for Change {
@@ -31,6 +32,7 @@ impl From<Logged> for Change {
             old: row.old_row.as_deref().and_then(object),
             new: row.new_row.as_deref().and_then(object),
             correlation_id: row.correlation_id,
+            healed: row.healed,
         }
     }
 }
@@ -40,13 +42,13 @@ fn object(text: &[u8]) -> Option<Map<String, Value>> {
     serde_json::from_str(&String::from_utf8_lossy(text)).ok()
 }
 
-const ANY_WAITING: &str =
-    "SELECT id FROM change_log WHERE processed_at IS NULL ORDER BY id LIMIT 1";
+const ANY_WAITING: &str = "SELECT id FROM change_log WHERE processed_at IS NULL AND event <> 'TRUNCATE' \
+     ORDER BY healed DESC, id LIMIT 1";
 
 fn waiting_sql(engine: Engine) -> String {
     format!(
-        "SELECT id, table_name, {key} AS row_key, event, {old} AS old_row, {new} AS new_row, correlation_id \
-         FROM change_log WHERE processed_at IS NULL ORDER BY id LIMIT $1 {skip_locked}",
+        "SELECT id, table_name, {key} AS row_key, event, {old} AS old_row, {new} AS new_row, correlation_id, healed \
+         FROM change_log WHERE processed_at IS NULL AND event <> 'TRUNCATE' ORDER BY healed DESC, id LIMIT $1 {skip_locked}",
         key = dialect::bytes(engine, "row_key"),
         old = dialect::bytes(engine, "old_row"),
         new = dialect::bytes(engine, "new_row"),
@@ -62,7 +64,25 @@ pub fn hot_queries(engine: Engine) -> [(&'static str, String); 2] {
     ]
 }
 
-/// Up to `limit` changes that have not been planned, oldest first, held against other relays until the transaction ends.
+/// Takes the turn to plan, until the transaction ends; `false` when another process has it. One at a time, so that the changes
+/// of a row are planned in their order, and so that the gap sweep compares rows with a state that nobody is changing.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn take_turn(conn: &mut Conn) -> Result<bool, DbError> {
+    if conn.engine() == Engine::Sqlite {
+        return Ok(true);
+    }
+    let (mine,): (bool,) = on!(conn, |c| sqlx::query_as(
+        "SELECT pg_try_advisory_xact_lock(hashtext('pugmark'), hashtext('plan'))"
+    )
+    .fetch_one(c)
+    .await)?;
+    Ok(mine)
+}
+
+/// Up to `limit` changes that have not been planned, held against other relays until the transaction ends: oldest first, but
+/// healed ones before all others, because they describe how a row was when none of its later changes was there yet.
 ///
 /// # Errors
 /// Whatever the database says.
@@ -153,17 +173,31 @@ pub async fn heal(conn: &mut Conn, table: &str, key: &str, event: Event) -> Resu
     };
     on!(conn, |c| {
         sqlx::query(
-        "INSERT INTO change_log (table_name, row_key, event, correlation_id) VALUES ($1, $2, $3, $4)"
+        "INSERT INTO change_log (table_name, row_key, event, correlation_id, healed) VALUES ($1, $2, $3, $4, $5)"
     )
     .bind(table)
     .bind(key)
     .bind(word)
     .bind(format!("gap-sweep-{key}"))
+    .bind(true)
     .execute(c)
     .await
     .map(drop)
     })?;
     Ok(())
+}
+
+/// Marks of a TRUNCATE for which no sweep has been made yet.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn truncate_marks(conn: &mut Conn) -> Result<Vec<i64>, DbError> {
+    let rows: Vec<(i64,)> = on!(conn, |c| sqlx::query_as(
+        "SELECT id FROM change_log WHERE processed_at IS NULL AND event = 'TRUNCATE'"
+    )
+    .fetch_all(c)
+    .await)?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
 /// Removes planned changes older than `before`, at most `limit` of them, and says how many went.

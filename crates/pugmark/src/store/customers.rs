@@ -5,7 +5,8 @@ use pugmark_queue::on;
 use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, FromRow, Row};
 
-use super::dialect;
+use super::page::{Place, Wanted};
+use super::{dialect, rows_changed};
 
 /// A customer row, with the columns that the CRM or people see. Enum columns are read as text: a label that this
 /// program does not know must not stop it.
@@ -188,42 +189,8 @@ pub struct CustomerFilter {
     pub search: Option<String>,
     /// Only customers whose link stands in this status.
     pub sync_status: Option<&'static str>,
-    /// Continue after the customer with this place and id.
-    pub after: Option<(Place, String)>,
-    /// Most rows to return.
-    pub limit: u32,
-}
-
-/// Where a row stands among the others, newest first. On SQLite another program may have written the time as text, and
-/// then the text itself is what the rows are ordered by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// Microseconds since 1970 in UTC.
-    Instant(i64),
-    /// As another program wrote it.
-    Text(String),
-}
-
-impl Place {
-    /// Reads what [`CustomerView::place`] holds in a store of this kind; `None` when it is no place there, or no time that
-    /// the database knows.
-    pub fn parse(text: &str, engine: Engine) -> Option<Self> {
-        // The years 1 to 9999.
-        const SENSIBLE: std::ops::RangeInclusive<i64> =
-            -62_135_596_800_000_000..=253_402_300_799_999_999;
-        let (kind, rest) = text.split_at_checked(1)?;
-        match kind {
-            "i" => rest
-                .parse()
-                .ok()
-                .filter(|micros| SENSIBLE.contains(micros))
-                .map(Place::Instant),
-            "t" if engine == Engine::Sqlite && !rest.contains('\0') => {
-                Some(Place::Text(rest.to_owned()))
-            }
-            _ => None,
-        }
-    }
+    /// Which part of the list.
+    pub wanted: Wanted,
 }
 
 /// The page of a list as SQL with the parameters $1 (search pattern), $2 (status), $3 (id), $4 (place), $5 (limit).
@@ -242,7 +209,7 @@ fn list_sql(engine: Engine, filter: &CustomerFilter) -> String {
         None => "CAST($2 AS TEXT) IS NULL".to_owned(),
         Some(_) => format!("{SYNC_STATUS} = $2"),
     };
-    let further = match &filter.after {
+    let further = match &filter.wanted.after {
         None => "CAST($3 AS TEXT) IS NULL AND CAST($4 AS TEXT) IS NULL".to_owned(),
         Some((place, _)) => format!(
             "({created}, c.\"id\") < ({}, {})",
@@ -263,25 +230,18 @@ fn list_sql(engine: Engine, filter: &CustomerFilter) -> String {
 /// Whatever the database says.
 pub async fn list(conn: &mut Conn, filter: &CustomerFilter) -> Result<Vec<CustomerView>, DbError> {
     let engine = conn.engine();
-    let (place, id) = match &filter.after {
-        Some((place, id)) => (Some(place), Some(id.as_str())),
-        None => (None, None),
-    };
+    let (place, id) = filter.wanted.parameters();
     let sql = list_sql(engine, filter);
     let pattern = filter
         .search
         .as_deref()
         .map(|text| dialect::containing(engine, text.trim()));
-    let place = place.map(|place| match place {
-        Place::Instant(micros) => micros.to_string(),
-        Place::Text(text) => text.clone(),
-    });
     Ok(on!(conn, |c| sqlx::query_as(AssertSqlSafe(sql))
         .bind(pattern)
         .bind(filter.sync_status)
         .bind(id)
         .bind(place)
-        .bind(i64::from(filter.limit))
+        .bind(i64::from(filter.wanted.limit))
         .fetch_all(c)
         .await)?)
 }
@@ -294,7 +254,10 @@ pub fn hot_queries(engine: Engine) -> [(&'static str, String); 3] {
         dialect::uuid_parameter(engine, 1)
     );
     let further = CustomerFilter {
-        after: Some((Place::Instant(0), String::new())),
+        wanted: Wanted {
+            after: Some((Place::Instant(0), String::new())),
+            limit: 0,
+        },
         ..CustomerFilter::default()
     };
     [
@@ -395,6 +358,83 @@ pub async fn update(
     Ok(rows > 0)
 }
 
+/// Sets the status and the time that goes with it. `false` when the customer has that status already; then nothing is
+/// written.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn set_status(conn: &mut Conn, id: &str, status: &str, now: Ts) -> Result<bool, DbError> {
+    let engine = conn.engine();
+    let sql = format!(
+        "UPDATE customers SET \"status\" = {status}, \"deactivatedAt\" = \
+         CASE WHEN CAST($2 AS TEXT) IN ('DEACTIVATED', 'TERMINATED') THEN {now} END, \"updatedAt\" = {now} \
+         WHERE \"id\" = {id} AND \"status\" <> {status}",
+        id = dialect::uuid_parameter(engine, 1),
+        status = dialect::enum_parameter(engine, 2, "CustomerStatus"),
+        now = dialect::instant_parameter(engine, 3),
+    );
+    rows_changed!(conn, sql, id, status, now)
+}
+
+/// Rewrites whether the customer has an open missing requirement, mostly with the same value, as MicroBima does.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn note_missing_requirements(conn: &mut Conn, id: &str, now: Ts) -> Result<(), DbError> {
+    let engine = conn.engine();
+    let sql = format!(
+        "UPDATE customers SET \"hasMissingRequirements\" = EXISTS (SELECT 1 FROM missing_requirements m \
+         WHERE m.\"customerId\" = {id} AND m.\"status\" = 'PENDING'), \"updatedAt\" = {now} WHERE \"id\" = {id}",
+        id = dialect::uuid_parameter(engine, 1),
+        now = dialect::instant_parameter(engine, 2),
+    );
+    on!(conn, |c| sqlx::query(AssertSqlSafe(sql))
+        .bind(id)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+/// Removes a customer with everything that belongs to it, children first. `false` when there is none.
+///
+/// # Errors
+/// [`DbError`] with the violated constraint when a table that this program does not know still needs the row.
+pub async fn delete(conn: &mut Conn, id: &str) -> Result<bool, DbError> {
+    let customer = dialect::uuid_parameter(conn.engine(), 1);
+    for table in [
+        "missing_requirements",
+        "agent_registrations",
+        "package_scheme_customers",
+        "partner_customers",
+        "entity_status_changes",
+        "dependants",
+        "beneficiaries",
+    ] {
+        let sql = format!("DELETE FROM {table} WHERE \"customerId\" = {customer}");
+        execute(conn, sql, id).await?;
+    }
+    let payments = format!(
+        "DELETE FROM policy_payments WHERE \"policyId\" IN \
+         (SELECT p.\"id\" FROM policies p WHERE p.\"customerId\" = {customer})"
+    );
+    execute(conn, payments, id).await?;
+    let policies = format!("DELETE FROM policies WHERE \"customerId\" = {customer}");
+    execute(conn, policies, id).await?;
+    let sql = format!("DELETE FROM customers WHERE \"id\" = {customer}");
+    rows_changed!(conn, sql, id)
+}
+
+async fn execute(conn: &mut Conn, sql: String, id: &str) -> Result<(), DbError> {
+    on!(conn, |c| sqlx::query(AssertSqlSafe(sql))
+        .bind(id)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
 /// A customer as the gap sweep sees it.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Swept {
@@ -458,10 +498,13 @@ pub async fn sweep_page(
                          AND q.entity_id = CAST(c.\"id\" AS TEXT) AND q.status <> 'COMPLETED') \
                  OR EXISTS (SELECT 1 FROM change_log g WHERE g.table_name = 'customers' \
                             AND g.row_key = CAST(c.\"id\" AS TEXT) AND g.processed_at IS NULL)) AS unfinished \
-         FROM customers c {LINK_JOIN} WHERE (CAST($1 AS TEXT) IS NULL OR c.\"id\" > {after}) \
-         ORDER BY c.\"id\" LIMIT $2",
+         FROM customers c {LINK_JOIN} WHERE {further} ORDER BY c.\"id\" LIMIT $2",
         columns = columns(engine),
-        after = dialect::uuid_parameter(engine, 1),
+        // A plan that does not know whether there is a beginning would read the table from its beginning for each page.
+        further = match after {
+            None => "CAST($1 AS TEXT) IS NULL".to_owned(),
+            Some(_) => format!("c.\"id\" > {}", dialect::uuid_parameter(engine, 1)),
+        },
     );
     Ok(on!(conn, |c| {
         let rows = sqlx::query(AssertSqlSafe(sql))

@@ -1,6 +1,8 @@
 //! The few words in which the two databases differ.
 
-use pugmark_queue::db::Engine;
+use std::sync::Arc;
+
+use pugmark_queue::db::{DbError, Engine};
 
 /// Parameter `number` as the primary key of one of MicroBima's tables (UUID there, text here).
 pub(super) fn uuid_parameter(engine: Engine, number: u8) -> String {
@@ -45,12 +47,75 @@ pub(super) fn instant(engine: Engine, column: &str) -> String {
     }
 }
 
+/// The same where there may be none: NULL, or on SQLite what is no time at all, stays NULL.
+pub(super) fn stored_time(engine: Engine, value: &str) -> String {
+    match engine {
+        Engine::Sqlite => format!(
+            "CASE typeof({value}) WHEN 'integer' THEN {value} \
+             ELSE CAST(unixepoch({value}, 'subsec') * 1000000 AS INTEGER) END"
+        ),
+        Engine::Postgres => format!("({value} AT TIME ZONE 'UTC')"),
+    }
+}
+
 /// Parameter `number`, an instant, in the form such a column stores.
 pub(super) fn instant_parameter(engine: Engine, number: u8) -> String {
     match engine {
         Engine::Sqlite => format!("${number}"),
         Engine::Postgres => format!("(${number} AT TIME ZONE 'UTC')"),
     }
+}
+
+/// A column of the few that are `timestamptz` in MicroBima, read as an instant; NULL stays NULL.
+pub(super) fn zoned_time(engine: Engine, column: &str) -> String {
+    match engine {
+        Engine::Sqlite => stored_time(engine, column),
+        Engine::Postgres => column.to_owned(),
+    }
+}
+
+/// Parameter `number`, an amount as decimal text, in the form such a column stores.
+pub(super) fn amount_parameter(number: u8) -> String {
+    format!("CAST(${number} AS NUMERIC)")
+}
+
+/// A column that holds an amount, read as cents.
+pub(super) fn cents(column: &str) -> String {
+    format!("CAST(ROUND({column} * 100) AS BIGINT)")
+}
+
+/// `SELECT ... FROM ...` that reads parameter `number`, a JSON array of objects, as rows called `r` with these columns (name and
+/// type on PostgreSQL); `more` are further columns. One text whatever the number of rows, and one statement for all.
+pub(super) fn rows_of(
+    engine: Engine,
+    number: u8,
+    columns: &[(&str, &str)],
+    more: &[String],
+) -> String {
+    let listed = |each: &dyn Fn(&(&str, &str)) -> String| {
+        columns.iter().map(each).collect::<Vec<_>>().join(", ")
+    };
+    let (read, from) = match engine {
+        Engine::Sqlite => (
+            listed(&|(name, _)| format!("json_extract(r.value, '$.{name}')")),
+            format!("json_each(${number}) r"),
+        ),
+        Engine::Postgres => (
+            listed(&|(name, _)| format!("r.\"{name}\"")),
+            format!(
+                "jsonb_to_recordset(CAST(${number} AS JSONB)) AS r({})",
+                listed(&|(name, kind)| format!("\"{name}\" {kind}"))
+            ),
+        ),
+    };
+    let more: String = more.iter().map(|column| format!(", {column}")).collect();
+    format!("SELECT {read}{more} FROM {from}")
+}
+
+/// Rows as the JSON array that [`rows_of`] reads.
+pub(super) fn json_text<T: serde::Serialize>(rows: &[T]) -> Result<String, DbError> {
+    serde_json::to_string(rows)
+        .map_err(|error| DbError::Sql(Arc::new(sqlx::Error::Encode(Box::new(error)))))
 }
 
 /// `id IN (...)` for parameter `number`, a JSON array of numbers: one text whatever the length of the list.
@@ -62,6 +127,26 @@ pub(super) fn id_in(engine: Engine, number: u8) -> String {
                 "id IN (SELECT CAST(value AS BIGINT) FROM jsonb_array_elements_text(CAST(${number} AS JSONB)))"
             )
         }
+    }
+}
+
+/// `column IN (...)` for parameter `number`, a JSON array of texts.
+pub(super) fn text_in(engine: Engine, column: &str, number: u8) -> String {
+    match engine {
+        Engine::Sqlite => format!("{column} IN (SELECT value FROM json_each(${number}))"),
+        Engine::Postgres => format!(
+            "{column} IN (SELECT value FROM jsonb_array_elements_text(CAST(${number} AS JSONB)))"
+        ),
+    }
+}
+
+/// As [`text_in`], for a column that holds primary keys of MicroBima's tables.
+pub(super) fn uuid_in(engine: Engine, column: &str, number: u8) -> String {
+    match engine {
+        Engine::Sqlite => text_in(engine, column, number),
+        Engine::Postgres => format!(
+            "{column} IN (SELECT CAST(value AS UUID) FROM jsonb_array_elements_text(CAST(${number} AS JSONB)))"
+        ),
     }
 }
 
@@ -81,7 +166,7 @@ pub(super) fn for_update(engine: Engine) -> &'static str {
     }
 }
 
-/// The time by which rows of a list are ordered, in the form that [`super::customers::Place`] reads.
+/// The time by which rows of a list are ordered, in the form that [`super::page::Place`] reads.
 pub(super) fn place(engine: Engine, column: &str) -> String {
     match engine {
         Engine::Sqlite => format!(

@@ -93,6 +93,43 @@ pub async fn get(
     }))
 }
 
+/// A link as people see it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, sqlx::FromRow)]
+pub struct LinkView {
+    /// Module of the record.
+    pub module: String,
+    /// The CRM's id, once there is one.
+    pub vtiger_id: Option<String>,
+    /// Status as stored.
+    pub sync_status: String,
+    /// When both sides last agreed.
+    pub last_synced_at: Option<Ts>,
+    /// Why they do not.
+    pub sync_error: Option<String>,
+    /// The code of that reason.
+    pub sync_error_code: Option<String>,
+    /// What was adapted, a JSON list.
+    pub warnings: Option<String>,
+}
+
+/// The link of a row as people see it.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn view(
+    conn: &mut Conn,
+    entity_type: &str,
+    entity_id: &str,
+) -> Result<Option<LinkView>, DbError> {
+    let sql = "SELECT module, vtiger_id, sync_status, last_synced_at, sync_error, sync_error_code, \
+               CAST(warnings AS TEXT) AS warnings FROM crm_links WHERE entity_type = $1 AND entity_id = $2";
+    Ok(on!(conn, |c| sqlx::query_as(sql)
+        .bind(entity_type)
+        .bind(entity_id)
+        .fetch_optional(c)
+        .await)?)
+}
+
 /// Notes that a change of this row waits. `look_first`: no trigger saw it, so the record may have been made by somebody
 /// before us.
 ///
@@ -250,6 +287,65 @@ pub async fn set_trouble(
     .await
     .map(drop)
     })?;
+    Ok(())
+}
+
+/// What is in the way, in words, and its code.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn trouble(
+    conn: &mut Conn,
+    entity_type: &str,
+    entity_id: &str,
+) -> Result<(Option<String>, Option<String>), DbError> {
+    let sql = "SELECT sync_error, sync_error_code FROM crm_links WHERE entity_type = $1 AND entity_id = $2";
+    let row: Option<(Option<String>, Option<String>)> = on!(conn, |c| sqlx::query_as(sql)
+        .bind(entity_type)
+        .bind(entity_id)
+        .fetch_optional(c)
+        .await)?;
+    Ok(row.unwrap_or_default())
+}
+
+/// Nothing is in the way any more: what both sides agreed on is as it was.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn clear_trouble(
+    conn: &mut Conn,
+    entity_type: &str,
+    entity_id: &str,
+) -> Result<(), DbError> {
+    let sql = "UPDATE crm_links SET sync_error = NULL, sync_error_code = NULL, \
+               sync_status = CASE WHEN vtiger_id IS NULL THEN sync_status ELSE 'SYNCED' END \
+               WHERE entity_type = $1 AND entity_id = $2";
+    on!(conn, |c| sqlx::query(sql)
+        .bind(entity_type)
+        .bind(entity_id)
+        .execute(c)
+        .await
+        .map(drop))?;
+    Ok(())
+}
+
+/// There never was a record and none is wanted any more.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn forget_unlinked(
+    conn: &mut Conn,
+    entity_type: &str,
+    entity_id: &str,
+) -> Result<(), DbError> {
+    let sql =
+        "DELETE FROM crm_links WHERE entity_type = $1 AND entity_id = $2 AND vtiger_id IS NULL";
+    on!(conn, |c| sqlx::query(sql)
+        .bind(entity_type)
+        .bind(entity_id)
+        .execute(c)
+        .await
+        .map(drop))?;
     Ok(())
 }
 

@@ -3,12 +3,36 @@
 //! SQL stands here and in the queue crate, nowhere else. One text serves both databases; where they differ, the piece
 //! comes from `dialect`.
 
+pub mod account_steps;
+pub mod agent_registrations;
+pub mod ambassadors;
+pub mod application_logs;
 pub mod audit;
+pub mod beneficiaries;
+pub mod capture_errors;
+pub mod captured_payments;
+pub mod captured_rows;
+pub mod catalogue;
 pub mod change_log;
+pub mod customer_facts;
 pub mod customers;
+pub mod dependants;
 mod dialect;
 pub mod field_mapping;
+pub mod grants;
 pub mod links;
+pub mod mapping_runs;
+pub mod missing_requirements;
+pub mod page;
+pub mod payment_summaries;
+pub mod payments;
+pub mod policies;
+pub mod policy_payments;
+pub mod products;
+pub mod settings;
+pub mod status_changes;
+pub mod task_assignments;
+pub mod violation;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +40,22 @@ use std::sync::Arc;
 use pugmark_queue::db::{Db, DbError, DbOptions, Engine, migrations as queue_migrations};
 use sqlx::migrate::{Migration, Migrator};
 
+pub use settings::{SliceMode, slice_mode};
+
 use crate::config;
+
+/// Runs a statement with these parameters and says whether it changed a row.
+macro_rules! rows_changed {
+    ($conn:expr, $sql:expr, $($parameter:expr),+) => {{
+        let rows = pugmark_queue::on!($conn, |c| sqlx::query(sqlx::AssertSqlSafe($sql))
+            $(.bind($parameter))+
+            .execute(c)
+            .await
+            .map(|done| done.rows_affected()))?;
+        Ok(rows > 0)
+    }};
+}
+use rows_changed;
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
@@ -73,13 +112,20 @@ pub async fn open_to_look(settings: &config::Database) -> Result<Db, DbError> {
     .await
 }
 
-/// Brings the store to this program's version and installs capture.
+/// Brings the store to this program's version, and capture with it. In a database that MicroBima made, capture is left as it is
+/// until `pugmark attach` has been run.
 ///
 /// # Errors
 /// [`DbError::NewerThanProgram`] when a newer Pugmark has already migrated this store; nothing is changed then.
 pub async fn migrate(db: &Db) -> Result<(), DbError> {
     db.migrate(migrations(db.engine())).await?;
-    crate::capture::triggers::install(db).await
+    let mut conn = db.read().await?;
+    let wanted = settings::capture_is_wanted(&mut conn).await?;
+    drop(conn);
+    if wanted {
+        crate::capture::triggers::install(db).await?;
+    }
+    Ok(())
 }
 
 /// The path of a SQLite address, without its options.

@@ -381,7 +381,7 @@ async fn a_store_that_is_gone_is_503_in_words(mut world: World) {
 
 async fn methods_that_do_not_exist_are_405_with_what_does(mut world: World) {
     let (running, api) = quiet(&mut world).await;
-    let delete = answer(api.request(Method::DELETE, CUSTOMERS)).await;
+    let delete = api.delete(CUSTOMERS).await;
     delete.assert_error(405, "METHOD_NOT_ALLOWED", CUSTOMERS);
     for allowed in ["GET", "POST"] {
         assert!(
@@ -440,15 +440,74 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     }
     routes.sort();
     insta::assert_snapshot!(routes.join("\n"), @r"
+    DELETE /api/internal/beneficiaries/{id}
+    DELETE /api/internal/customers/{id}
+    DELETE /api/internal/dependants/{id}
+    DELETE /api/internal/payments/{id}
+    DELETE /api/internal/vtiger/field-mappings/apply
+    DELETE /api/internal/vtiger/field-mappings/{id}
+    DELETE /api/internal/vtiger/grants/{user}/{right}
+    DELETE /api/internal/vtiger/users/{userId}/roles/customer_care
+    GET /api/internal/beneficiaries/{id}
+    GET /api/internal/brand-ambassadors
+    GET /api/internal/brand-ambassadors/{id}
     GET /api/internal/customers
     GET /api/internal/customers/{id}
+    GET /api/internal/customers/{id}/beneficiaries
+    GET /api/internal/customers/{id}/dependants
+    GET /api/internal/customers/{id}/missing-requirements
+    GET /api/internal/customers/{id}/policies
+    GET /api/internal/dependants/{id}
+    GET /api/internal/missing-requirements
+    GET /api/internal/missing-requirements/{id}
+    GET /api/internal/payments/{id}
+    GET /api/internal/policies/{id}
+    GET /api/internal/policies/{id}/payments
     GET /api/internal/status
+    GET /api/internal/vtiger/field-mappings
+    GET /api/internal/vtiger/field-mappings/apply
+    GET /api/internal/vtiger/field-mappings/sources
+    GET /api/internal/vtiger/grants
+    GET /api/internal/vtiger/logs
+    GET /api/internal/vtiger/payment-summaries
+    GET /api/internal/vtiger/payment-summaries/{id}
     GET /api/internal/vtiger/queue
+    GET /api/internal/vtiger/queue/dead-letters
     GET /api/internal/vtiger/queue/{id}
+    GET /api/internal/vtiger/sync-status/{entityType}/{entityId}
+    GET /api/internal/vtiger/users
+    GET /api/internal/vtiger/users/{userId}
+    PATCH /api/internal/beneficiaries/{id}
+    PATCH /api/internal/brand-ambassadors/{id}
     PATCH /api/internal/customers/{id}
+    PATCH /api/internal/dependants/{id}
+    PATCH /api/internal/missing-requirements/{id}
+    PATCH /api/internal/payments/{id}
+    PATCH /api/internal/policies/{id}
+    PATCH /api/internal/vtiger/field-mappings/{id}
+    PATCH /api/internal/vtiger/users/{userId}/status
+    POST /api/internal/brand-ambassadors
     POST /api/internal/customers
+    POST /api/internal/customers/{id}/beneficiaries
+    POST /api/internal/customers/{id}/dependants
+    POST /api/internal/customers/{id}/missing-requirements
+    POST /api/internal/customers/{id}/policies
+    POST /api/internal/payments/{id}/detach
+    POST /api/internal/policies/{id}/payments
+    POST /api/internal/vtiger/field-mappings
+    POST /api/internal/vtiger/field-mappings/apply
+    POST /api/internal/vtiger/field-mappings/dry-run
+    POST /api/internal/vtiger/grants
+    POST /api/internal/vtiger/payment-summaries
+    POST /api/internal/vtiger/queue/discard
+    POST /api/internal/vtiger/queue/retry
     POST /api/internal/vtiger/queue/{id}/discard
     POST /api/internal/vtiger/queue/{id}/retry
+    POST /api/internal/vtiger/users
+    POST /api/internal/vtiger/users/{userId}/reset-password
+    POST /api/internal/vtiger/users/{userId}/retry
+    POST /api/internal/vtiger/users/{userId}/sync
+    PUT /api/internal/vtiger/users/{userId}/roles/customer_care
     ");
     for route in &routes {
         let (method, path) = route.split_once(' ').expect("two words");

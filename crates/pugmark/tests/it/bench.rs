@@ -19,12 +19,15 @@ fn bench(arguments: &[&str]) -> Command {
 }
 
 /// What is measured on each database, by the beginnings of the lines.
-const LINES: [&str; 15] = [
+const LINES: [&str; 18] = [
     "enqueue, 64 callers, ungrouped peer",
     "enqueue, 64 callers",
     "enqueue, 200 per transaction",
     "claim 1 + complete",
     "claim 32 + complete",
+    "captured payments, one per transaction",
+    "captured payments, 500 per statement",
+    "edits without a change, one per transaction",
     "CRM calls for 10 new customers",
     "CRM calls for 10 edited customers",
     "delay of another program's edit, median",
@@ -88,6 +91,37 @@ mod sqlite {
             String::from_utf8_lossy(&output.stderr).contains("PostgreSQL is left out"),
             "it says what it does not measure"
         );
+    }
+
+    #[tokio::test]
+    async fn a_week_of_payments_is_measured_by_itself() {
+        let arguments = ["payments", "--payments", "21", "--customers", "5", "--json"];
+        let output = bench(&arguments).output().await.expect("the binary runs");
+        let report = report_of(&output);
+
+        let ratio = |name: &str, against: &str| {
+            let lines = report["lines"].as_array().expect("a list of lines");
+            let found = lines.iter().find(|line| {
+                line["name"] == name
+                    && line["against"]
+                        .as_str()
+                        .unwrap_or_default()
+                        .starts_with(against)
+            });
+            let line = found.unwrap_or_else(|| panic!("no line {name:?}: {report}"));
+            line["ratio"].as_f64().expect("a ratio")
+        };
+        let per_payment = "one call per payment";
+        let per_contact = "one call per contact";
+        assert_eq!(ratio("CRM calls, 20 payments one by one", per_payment), 1.0);
+        let at_once = ratio("CRM calls, 20 payments at once", per_payment);
+        assert!((0.25..=1.0).contains(&at_once), "{at_once}");
+        assert_eq!(ratio("CRM calls, summary of 5 customers", per_contact), 2.0);
+        assert_eq!(
+            ratio("CRM calls, summary of 5 customers, again", per_contact),
+            0.0
+        );
+        assert!(ratio("time, 20 payments one by one", "the same calls") > 0.0);
     }
 
     #[tokio::test]

@@ -270,17 +270,13 @@ async fn rows_that_all_went_at_once_have_their_contacts_marked(world: World) {
     ];
     program.wait_until_idle().await;
 
-    match program.engine() {
-        Engine::Sqlite => program.sql("DELETE FROM customers").await,
-        Engine::Postgres => {
-            program.sql("TRUNCATE customers CASCADE").await;
-            assert_eq!(
-                gap::sweep(&running.db).await.expect("a sweep").healed,
-                2,
-                "TRUNCATE fires no row trigger"
-            );
-        }
-    }
+    // TRUNCATE fires no trigger for the rows; its mark has the sweep look at once.
+    program
+        .sql(match program.engine() {
+            Engine::Sqlite => "DELETE FROM customers",
+            Engine::Postgres => "TRUNCATE customers CASCADE",
+        })
+        .await;
 
     let status = world.field("MicroBima Status");
     for customer in &customers {

@@ -39,7 +39,7 @@ async fn help_says_what_each_command_is_for() {
     let all = run(pugmark(folder.path(), &["--help"])).await;
     assert_eq!(all.code, 0);
     let commands = [
-        "serve", "demo", "migrate", "doctor", "queue", "openapi", "config",
+        "serve", "demo", "migrate", "doctor", "queue", "mapping", "summary", "openapi", "config",
     ];
     for command in commands {
         assert!(all.stdout.contains(command), "{command}");
@@ -59,7 +59,7 @@ async fn help_says_what_each_command_is_for() {
             );
         }
     }
-    for action in ["list", "show", "retry", "discard"] {
+    for action in ["list", "show", "dead", "retry", "discard"] {
         let help = run(pugmark(folder.path(), &["queue", action, "--help"])).await;
         assert!(
             help.stdout.contains("--server") && help.stdout.contains("PUGMARK_SERVER"),

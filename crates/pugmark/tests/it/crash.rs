@@ -21,12 +21,12 @@ on_both_databases!(
     a_caller_that_never_finishes_its_request_does_not_hold_up_the_end,
 );
 
-const KILLS: usize = 50;
+pub(crate) const KILLS: usize = 50;
 /// Of these, so many meet a store that is still being made.
 const KILLS_OF_THE_FIRST_START: usize = 6;
 
 /// `pugmark serve` that gives up on a call, and takes over from a dead process, within about a second.
-fn serve(world: &World, folder: &std::path::Path) -> std::process::Command {
+pub(crate) fn serve(world: &World, folder: &std::path::Path) -> std::process::Command {
     let mut command = configured(world, folder, &["serve"]);
     command
         .env("PUGMARK__VTIGER__CALL_TIMEOUT", "500ms")
@@ -39,7 +39,7 @@ fn serve(world: &World, folder: &std::path::Path) -> std::process::Command {
 }
 
 /// Starts the program and kills it after `life`, whatever it is doing then.
-async fn run_for(world: &World, folder: &std::path::Path, life: Duration) {
+pub(crate) async fn run_for(world: &World, folder: &std::path::Path, life: Duration) {
     let mut child = serve(world, folder)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -91,10 +91,11 @@ impl Stream<'_> {
                 let value = format!("'Edited {}'", self.rng.random_range(0..1_000_000));
                 let column =
                     ["lastName", "middleName", "email", "phoneNumber"][self.rng.random_range(0..4)];
-                let value = if column == "phoneNumber" {
-                    "'0799000111'".to_owned()
-                } else {
-                    value
+                let value = match column {
+                    "phoneNumber" => "'0799000111'".to_owned(),
+                    // Unique in MicroBima: numbers drawn from a million collide sooner or later.
+                    "email" => format!("'{}@example.org'", new_id()),
+                    _ => value,
                 };
                 self.program.set(&customer, column, &value).await;
             }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use pugmark::store;
 use pugmark_sandbox::{
-    Clock, CustomField, CustomFieldKind, ManualClock, UserSpec, VtigerSandbox, VtigerSandboxBuilder,
+    Clock, CustomField, CustomFieldKind, ManualClock, NewUser, UserSpec, VtigerSandbox,
+    VtigerSandboxBuilder,
 };
 use serde_json::Value;
 
@@ -90,6 +91,7 @@ async fn a_good_installation_has_nothing_but_ok(world: World) {
         "modules",
         "Contacts",
         "field",
+        "tasks",
     ] {
         findings.assert(what, "ok", &[]);
     }
@@ -302,4 +304,49 @@ async fn a_store_in_a_folder_that_may_not_be_written_is_looked_at_all_the_same()
     let (code, _) = doctor(&world, |_| {}).await;
     assert_eq!(code, 0);
     assert_eq!(names(folder), before, "no file is left behind");
+}
+
+#[tokio::test]
+async fn who_would_get_tasks_is_told_and_whom_vtiger_does_not_have() {
+    let world = migrated(sandbox()).await;
+    world.crm.add_role("H7", "Customer care");
+    let amina = NewUser::new("amina", "H7").named("Amina", "Otieno");
+    let amina = world.crm.add_user(&amina).expect("a user");
+    let (code, findings) = doctor(&world, |command| {
+        command
+            .env("PUGMARK__TASKS__ROLE", "H7")
+            .env("PUGMARK__TASKS__ASSIGN", "round_robin");
+    })
+    .await;
+    assert_eq!(code, 0);
+    let name = format!("Amina Otieno ({amina})");
+    findings.assert("tasks", "ok", &["turns", &name]);
+
+    let (code, findings) = doctor(&world, |command| {
+        command
+            .env("PUGMARK__TASKS__ROLE", "H9")
+            .env("PUGMARK__TASKS__CLOSED_STATUS", "Gone");
+    })
+    .await;
+    assert_eq!(code, 0, "tasks are made all the same");
+    findings.assert("task assignees", "warning", &["owner of new records"]);
+    findings.assert("tasks.closed_status", "warning", &["Gone", "Completed"]);
+    findings.assert("tasks", "ok", &["19x1"]);
+
+    let (_, findings) = doctor(&world, |command| {
+        command.env("PUGMARK__TASKS__ENABLED", "false");
+    })
+    .await;
+    findings.assert("tasks", "ok", &["switched off"]);
+}
+
+#[tokio::test]
+async fn users_that_cannot_be_seen_are_a_problem_once_they_are_chosen() {
+    let world = migrated(sandbox().user(UserSpec::standard("clerk", "KeyOfTheClerk"))).await;
+    let (code, findings) = doctor(&world, |command| {
+        command.env("PUGMARK__TASKS__ROLE", "H5");
+    })
+    .await;
+    assert_eq!(code, 1);
+    findings.assert("tasks", "problem", &["PUG-3401", "administrator"]);
 }

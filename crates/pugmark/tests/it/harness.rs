@@ -1,6 +1,6 @@
 //! A Pugmark between a store of its own and a look-alike of vTiger, and short ways to do the usual things to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use pugmark::app::{self, Roles, Running};
@@ -11,6 +11,8 @@ use pugmark_queue::testing::TestDb;
 use pugmark_sandbox::{CustomField, CustomFieldKind, VtigerSandbox, VtigerSandboxBuilder};
 use secrecy::SecretString;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+
+use crate::generator::Generator;
 
 /// Makes `mod sqlite` and `mod postgres`, each with a test for every case named. A case takes a [`World`].
 macro_rules! on_both_databases {
@@ -90,10 +92,7 @@ impl World {
 
     /// A handle of its own on the store, as another program would have.
     pub(crate) async fn other_program(&self) -> Writer {
-        let db = Db::open(self.store.url(), DbOptions::default())
-            .await
-            .expect("the store opens a second time");
-        Writer { db }
+        Writer::on(self.store.url()).await
     }
 
     /// The field that carries the reference in this CRM.
@@ -261,6 +260,7 @@ pub(crate) fn settings(store: &str, crm: &VtigerSandbox) -> Settings {
             describe_for: Duration::from_secs(600),
             look_first: false,
             default_owner: None,
+            time_zone: jiff::tz::TimeZone::UTC,
             contact_defaults: Default::default(),
         }),
         capture: config::Capture {
@@ -275,6 +275,22 @@ pub(crate) fn settings(store: &str, crm: &VtigerSandbox) -> Settings {
             backoff_max: Duration::from_millis(500),
             give_up_after: Duration::from_secs(600),
         },
+        insurance: config::Insurance {
+            // Tests about customers count calls; those about notes say what they want told.
+            notes: config::Notes {
+                significant: ["dependant.added", "dependant.removed"]
+                    .map(str::to_owned)
+                    .into(),
+            },
+            payments: config::Payments {
+                settle: Duration::from_millis(50),
+                stored_times: config::StoredTimes::Local,
+            },
+            ..config::Insurance::default()
+        },
+        supabase: None,
+        seal_key: None,
+        logs: config::Logs::default(),
     }
 }
 
@@ -284,6 +300,14 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
+    /// Another program on the store at this address.
+    pub(crate) async fn on(url: &str) -> Self {
+        let db = Db::open(url, DbOptions::default())
+            .await
+            .expect("the store opens a second time");
+        Writer { db }
+    }
+
     pub(crate) fn engine(&self) -> Engine {
         self.db.engine()
     }
@@ -561,4 +585,119 @@ pub(crate) fn seed() -> u64 {
 
 pub(crate) fn new_id() -> String {
     uuid::Uuid::new_v4().to_string()
+}
+
+impl World {
+    /// The first lines of the notes on a contact, in the order in which they were made.
+    pub(crate) fn notes_on(&self, contact: &str) -> Vec<String> {
+        let notes = self.crm.records("ModComments");
+        notes
+            .iter()
+            .filter(|note| note.value("related_to") == contact)
+            .map(|note| {
+                let text = note.value("commentcontent");
+                text.lines().next().unwrap_or_default().to_owned()
+            })
+            .collect()
+    }
+
+    /// That every contact carries exactly the notes on dependants that the generator's stories call for, in
+    /// their order. Of edits of the customer the program tells besides, by its own defaults.
+    pub(crate) fn assert_notes(&self, generator: &Generator<'_>, seed: u64) {
+        let mut wanted_in_all = 0;
+        for member in generator.living() {
+            let none = Vec::new();
+            let wanted = generator.expected.notes.get(&member.id).unwrap_or(&none);
+            wanted_in_all += wanted.len();
+            let contact = self.contact_of(&member.id).expect("a contact");
+            let mut told = self.notes_on(&contact.id);
+            told.retain(|line| line.starts_with("Dependant "));
+            assert_eq!(&told, wanted, "notes of {}, PUGMARK_SEED={seed}", member.id);
+        }
+        assert!(wanted_in_all > 0, "or the test shows nothing");
+        let all = self.crm.records("ModComments");
+        let told = all
+            .iter()
+            .filter(|note| note.value("commentcontent").starts_with("Dependant "));
+        assert_eq!(
+            told.count(),
+            wanted_in_all,
+            "no others, PUGMARK_SEED={seed}"
+        );
+    }
+
+    /// That every open requirement has one open task on its customer's contact, and that nothing else is open. One that was
+    /// closed before its task was made has none.
+    pub(crate) fn assert_tasks(&self, generator: &Generator<'_>, seed: u64) {
+        let tasks = self.crm.records("Calendar");
+        let on = |contact: &str, open: bool| {
+            tasks
+                .iter()
+                .filter(|task| task.value("contact_id") == contact)
+                .filter(|task| (task.value("taskstatus") != "Completed") == open)
+                .count()
+        };
+        for member in generator.living() {
+            let wanted = |open| {
+                let tasks = generator.expected.tasks.values();
+                tasks
+                    .filter(|task| task.customer == member.id && task.open == open)
+                    .count()
+            };
+            let contact = self.contact_of(&member.id).expect("a contact");
+            assert_eq!(
+                on(&contact.id, true),
+                wanted(true),
+                "open tasks of {}, PUGMARK_SEED={seed}",
+                member.id
+            );
+            assert!(
+                on(&contact.id, false) <= wanted(false),
+                "closed tasks of {}, PUGMARK_SEED={seed}",
+                member.id
+            );
+        }
+        let references: BTreeSet<&str> = tasks
+            .iter()
+            .filter_map(|task| task.value("description").lines().last())
+            .collect();
+        assert_eq!(
+            references.len(),
+            tasks.len(),
+            "none twice, PUGMARK_SEED={seed}"
+        );
+        assert!(!tasks.is_empty(), "or the test shows nothing");
+    }
+
+    /// That the payment figures on every contact are those of the rows. The fields stand behind those of [`FIELDS`]: count,
+    /// total, date of the last payment.
+    pub(crate) fn assert_figures(&self, generator: &Generator<'_>, seed: u64) {
+        let field = |number: usize| format!("cf_{}", 853 + 2 * (FIELDS.len() + number));
+        let mut paid = 0;
+        for member in generator.living() {
+            let (count, cents, last) = member.figures();
+            paid += count;
+            let contact = self.contact_of(&member.id).expect("a contact");
+            let shown = [0, 1, 2].map(|number| contact.value(&field(number)).to_owned());
+            let shown_count: u64 = shown[0].parse().unwrap_or(0);
+            let shown_total: f64 = shown[1].parse().unwrap_or(0.0);
+            assert_eq!(
+                shown_count, count,
+                "payments of {}, PUGMARK_SEED={seed}",
+                member.id
+            );
+            assert!(
+                (shown_total * 100.0 - cents as f64).abs() < 0.5,
+                "total of {}: {shown_total} instead of {cents} cents, PUGMARK_SEED={seed}",
+                member.id
+            );
+            assert_eq!(
+                shown[2],
+                last.unwrap_or_default(),
+                "last payment of {}, PUGMARK_SEED={seed}",
+                member.id
+            );
+        }
+        assert!(paid > 0, "or the test shows nothing");
+    }
 }

@@ -65,6 +65,10 @@ impl Api {
         answer(self.request(Method::PATCH, path).json(body)).await
     }
 
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        answer(self.request(Method::DELETE, path)).await
+    }
+
     /// Posts these bytes as they are.
     pub(crate) async fn post_bytes(&self, path: &str, body: impl Into<Vec<u8>>) -> Answer {
         answer(self.request(Method::POST, path).body(body.into())).await
@@ -142,6 +146,7 @@ impl Answer {
             ],
         );
         assert_eq!(error["status"], status);
+        let path = path.split('?').next().unwrap_or_default();
         assert_eq!(error["path"], path);
         assert_eq!(error["correlationId"], self.header("x-correlation-id"));
         assert!(error["details"].is_object());

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use pugmark::crm::contact_fields::ContactFields;
-use pugmark::flows::insurance::mapping::{Withdrawal, contact_of, mark_of};
+use pugmark::flows::insurance::mapping::{Mapped, Withdrawal, mark_of};
+use pugmark::flows::insurance::{mapping, sources};
 use pugmark::store::customers::Customer;
 use pugmark::store::field_mapping::{FieldKind, FieldMapping};
 use pugmark_queue::db::Ts;
@@ -76,7 +78,11 @@ fn fields(left_out: &[&str], picklist: Option<&[&str]>) -> ContactFields {
         .map(|(column, name)| FieldMapping {
             microbima_field: (*column).to_owned(),
             vtiger_field_name: (*name).to_owned(),
-            kind: FieldKind::Text,
+            checked_field: None,
+            kind: match *column {
+                "dateOfBirth" => FieldKind::Date,
+                _ => FieldKind::Text,
+            },
         })
         .collect();
     ContactFields::resolve(Arc::new(module), &mappings)
@@ -99,6 +105,15 @@ fn customer() -> Customer {
         created_at: Ts::now(),
         updated_at: Ts::now(),
     }
+}
+
+fn mapped(customer: &Customer, fields: &ContactFields, page: Option<&str>) -> Mapped {
+    let values = sources::Values::of(customer, page);
+    mapping::contact_of(&values, fields, &TimeZone::UTC)
+}
+
+fn contact_of(customer: &Customer, fields: &ContactFields, page: Option<&str>) -> Element {
+    mapped(customer, fields, page).element
 }
 
 fn text_of(contact: &Element, field: &str) -> String {
@@ -187,10 +202,10 @@ fn columns_whose_field_is_missing_are_left_out_and_named() {
 }
 
 #[test]
-fn a_birth_date_is_a_date_and_what_is_none_is_handed_on_for_the_adapter_to_name() {
+fn a_birth_date_is_a_date_and_what_is_none_is_left_out_and_named() {
     let fields = fields(&[], None);
     let born = |date: &str| {
-        contact_of(
+        mapped(
             &Customer {
                 date_of_birth: Some(date.to_owned()),
                 ..customer()
@@ -199,13 +214,19 @@ fn a_birth_date_is_a_date_and_what_is_none_is_handed_on_for_the_adapter_to_name(
             None,
         )
     };
-    assert!(matches!(
-        born("1990-04-12").get("birthday"),
-        Some(Value::Date(_))
-    ));
+    let good = born("1990-04-12");
+    assert!(matches!(good.element.get("birthday"), Some(Value::Date(_))));
+    assert_eq!(good.unsent, Vec::<String>::new());
+    let bad = born("1990-13-45");
+    assert_eq!(bad.element.get("birthday"), None);
     assert_eq!(
-        born("1990-13-45").get("birthday"),
-        Some(&Value::Text("1990-13-45".to_owned()))
+        bad.unsent,
+        ["Date of Birth (birthday): `1990-13-45` is no date (YYYY-MM-DD); not sent"]
+    );
+    assert_eq!(
+        bad.element.len(),
+        good.element.len() - 1,
+        "no other field is lost"
     );
 }
 

@@ -42,7 +42,7 @@ type Tables = BTreeMap<String, BTreeMap<String, bool>>;
 const SQLITE: &str = "SELECT t.name, c.name, c.\"notnull\" = 0 AND c.pk = 0 FROM sqlite_schema t, pragma_table_xinfo(t.name) c \
     WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite!_%' ESCAPE '!' AND t.name <> '_sqlx_migrations'";
 const POSTGRES: &str = "SELECT table_name::text, column_name::text, is_nullable = 'YES' FROM information_schema.columns \
-    WHERE (table_schema = 'pugmark' OR (table_schema = 'public' AND table_name = 'customers')) AND table_name <> '_sqlx_migrations'";
+    WHERE table_schema IN ('pugmark', 'public') AND table_name <> '_sqlx_migrations'";
 
 async fn tables(conn: &mut Conn) -> Tables {
     let sql = match conn.engine() {

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use pugmark::flows::insurance::plan::{
-    Change, Event, WATCHED_CUSTOMER_COLUMNS, customer_lane, kind, plan,
-};
+use pugmark::capture::change::{Change, Event};
+use pugmark::config;
+use pugmark::flows::insurance::events::WATCHED_CUSTOMER_COLUMNS;
+use pugmark::flows::insurance::plan::{Rules, customer_lane, kind, plan};
 use pugmark_queue::{NewOperation, NotBefore, Operation};
 use serde_json::{Map, Value, json};
 
@@ -39,22 +40,36 @@ fn change(
         old,
         new,
         correlation_id: None,
+        healed: false,
+    }
+}
+
+/// Rules by which nothing is told as a note, so that only the contact itself is planned for.
+fn rules() -> Rules {
+    Rules {
+        settle: SETTLE,
+        insurance: config::Insurance {
+            notes: config::Notes {
+                significant: [].into(),
+            },
+            ..config::Insurance::default()
+        },
     }
 }
 
 fn inserted(changes: &[(&str, Value)]) -> Vec<NewOperation> {
-    plan(&change(Event::Insert, None, Some(image(changes))), SETTLE)
+    plan(&change(Event::Insert, None, Some(image(changes))), &rules())
 }
 
 fn updated(old: &[(&str, Value)], new: &[(&str, Value)]) -> Vec<NewOperation> {
     plan(
         &change(Event::Update, Some(image(old)), Some(image(new))),
-        SETTLE,
+        &rules(),
     )
 }
 
 fn deleted(changes: &[(&str, Value)]) -> Vec<NewOperation> {
-    plan(&change(Event::Delete, Some(image(changes)), None), SETTLE)
+    plan(&change(Event::Delete, Some(image(changes)), None), &rules())
 }
 
 fn kinds(operations: &[NewOperation]) -> Vec<&str> {
@@ -161,7 +176,7 @@ fn null_and_a_value_differ_both_ways_and_null_equals_null() {
     assert!(
         plan(
             &change(Event::Update, Some(without), Some(image(&[]))),
-            SETTLE
+            &rules()
         )
         .is_empty()
     );
@@ -284,7 +299,7 @@ fn a_change_keeps_the_correlation_id_of_its_request_or_gets_one() {
     let mut came_by_request = change(Event::Insert, None, Some(image(&[])));
     came_by_request.correlation_id = Some("from-the-request".to_owned());
     assert_eq!(
-        plan(&came_by_request, SETTLE)[0].correlation_id,
+        plan(&came_by_request, &rules())[0].correlation_id,
         "from-the-request"
     );
 }
@@ -297,8 +312,7 @@ fn a_change_without_images_is_looked_at_and_not_guessed_away() {
         (Event::Delete, kind::CUSTOMER_MARK),
     ] {
         let found_late = change(event, None, None);
-        assert!(found_late.was_found_late());
-        assert_eq!(kinds(&plan(&found_late, SETTLE)), [expected]);
+        assert_eq!(kinds(&plan(&found_late, &rules())), [expected]);
     }
 }
 
@@ -310,8 +324,8 @@ fn columns_that_nobody_knows_are_no_change() {
 #[test]
 fn tables_that_are_not_watched_are_nothing() {
     let mut other = change(Event::Insert, None, Some(image(&[])));
-    other.table = "policies".to_owned();
-    assert!(plan(&other, SETTLE).is_empty());
+    other.table = "test_customers".to_owned();
+    assert!(plan(&other, &rules()).is_empty());
 }
 
 #[test]
@@ -355,7 +369,7 @@ proptest! {
     fn any_garbage_is_planned_without_a_panic_and_never_as_more_than_two_operations(
         event in any_event(), old in any_image(), new in any_image(),
     ) {
-        let operations = plan(&change(event, old, new), SETTLE);
+        let operations = plan(&change(event, old, new), &rules());
         prop_assert!(operations.len() <= 2);
         for operation in operations {
             prop_assert!(operation.coalesce_key.is_some());
@@ -384,7 +398,7 @@ proptest! {
     fn no_test_customer_is_ever_created_or_updated(event in any_event(), old in any_image(), new in any_image()) {
         let mut test = new.unwrap_or_default();
         test.insert("isTestUser".to_owned(), json!(true));
-        for operation in plan(&change(event, old, Some(test)), SETTLE) {
+        for operation in plan(&change(event, old, Some(test)), &rules()) {
             prop_assert_eq!(operation.kind.as_str(), kind::CUSTOMER_MARK);
         }
     }

@@ -7,11 +7,14 @@ use sqlx::AssertSqlSafe;
 
 use crate::harness::{World, on_both_databases};
 
-on_both_databases!(no_hot_query_reads_a_whole_table);
+on_both_databases!(
+    no_hot_query_reads_a_whole_table,
+    a_page_of_the_weekly_summary_costs_the_same_wherever_it_is,
+);
 
 const ROWS: u32 = 20_000;
 
-/// Customers with their links, finished operations, planned changes: a history.
+/// Customers with their links, payments, finished operations, planned changes: a history.
 async fn history(world: &World) {
     store::migrate(world.store.db()).await.expect("migrated");
     let program = world.other_program().await;
@@ -34,10 +37,28 @@ async fn history(world: &World) {
         ),
     };
     let text = format!("CAST({id} AS TEXT)");
+    let closed = match program.engine() {
+        Engine::Sqlite => "CASE WHEN n % 10 = 0 THEN 'PENDING' ELSE 'RESOLVED' END",
+        Engine::Postgres => {
+            "CAST(CASE WHEN n % 10 = 0 THEN 'PENDING' ELSE 'RESOLVED' END AS \"RegistrationMissingStatus\")"
+        }
+    };
     for sql in [
         format!(
             "INSERT INTO customers (\"id\", \"firstName\", \"lastName\", \"phoneNumber\", \"idType\", \"idNumber\", \"createdAt\") \
              {series} SELECT {id}, 'A', 'B', '0712345678', 'PASSPORT', CAST(n AS TEXT), {now} FROM g"
+        ),
+        format!(
+            "INSERT INTO policies (\"id\", \"productName\", \"premium\", \"frequency\", \"paymentCadence\", \"customerId\", \
+             \"packageId\", \"createdAt\", \"updatedAt\") {series} SELECT {id}, 'Afya', 50, 'DAILY', 1, {id}, 1, {now}, {now} FROM g"
+        ),
+        format!(
+            "INSERT INTO policy_payments (\"policyId\", \"paymentType\", \"transactionReference\", \"amount\", \
+             \"expectedPaymentDate\", \"paymentStatus\", \"createdAt\", \"updatedAt\") \
+             {series} SELECT {id}, 'MPESA', 'R' || n, 50, {now}, 'COMPLETED', {now}, {now} FROM g"
+        ),
+        format!(
+            "INSERT INTO payment_summaries (week, customer_id, run) {series} SELECT '2023-11-13', {text}, 1 FROM g"
         ),
         "UPDATE change_log SET processed_at = captured_at WHERE id % 10 <> 0".to_owned(),
         format!(
@@ -51,11 +72,31 @@ async fn history(world: &World) {
              {series} SELECT {uuid}, 'customer.create', 'CUSTOMER', {text}, 'CREATE', 'customer:' || {text}, 1, 0, 'COMPLETED', \
              2, 0, 3, 0, {now}, {json}, 'c', 1, 0, {now}, {now}, {now}, {now} FROM g"
         ),
+        "INSERT INTO brand_ambassadors (\"id\", \"userId\", \"partnerId\", \"displayName\", \"perRegistrationRateCents\") \
+         SELECT \"id\", \"id\", 1, 'A B', 0 FROM customers LIMIT 1"
+            .to_owned(),
+        "INSERT INTO agent_registrations (\"id\", \"baId\", \"customerId\", \"partnerId\") \
+         SELECT \"id\", \"id\", \"id\", 1 FROM brand_ambassadors"
+            .to_owned(),
+        format!(
+            "INSERT INTO missing_requirements (\"id\", \"registrationId\", \"customerId\", \"partnerId\", \"entityKind\", \
+             \"fieldPath\", \"status\", \"createdAt\") \
+             {series} SELECT {id}, r.\"id\", r.\"customerId\", 1, 'CHILD', 'gender', \
+             {closed}, {now} FROM g, agent_registrations r"
+        ),
+        "UPDATE change_log SET processed_at = captured_at WHERE table_name <> 'customers'".to_owned(),
+        format!(
+            "INSERT INTO task_assignments (task_id, requirement_id, customer_id, assignee, assigned_at) \
+             {series} SELECT {text}, {text}, {text}, '19x1', {now} FROM g"
+        ),
     ] {
         program.sql(sql).await;
     }
     if program.engine() == Engine::Postgres {
-        program.sql("ANALYZE customers; ANALYZE change_log; ANALYZE crm_links; ANALYZE vtiger_sync_queue").await;
+        program.sql("ANALYZE customers; ANALYZE change_log; ANALYZE crm_links; ANALYZE vtiger_sync_queue; ANALYZE missing_requirements").await;
+        program.sql("ANALYZE customers; ANALYZE change_log; ANALYZE crm_links; ANALYZE vtiger_sync_queue; ANALYZE task_assignments").await;
+        program.sql("ANALYZE customers; ANALYZE change_log; ANALYZE crm_links; ANALYZE vtiger_sync_queue; \
+             ANALYZE policies; ANALYZE policy_payments; ANALYZE payment_summaries").await;
     }
 }
 
@@ -76,11 +117,43 @@ fn hot(engine: Engine) -> Vec<(&'static str, String, &'static str)> {
     for (name, sql) in store::change_log::hot_queries(engine) {
         all.push((name, sql, if sql_takes_a_limit(name) { "500" } else { "" }));
     }
+    let requirements = store::missing_requirements::hot_queries(engine);
+    let parameters = [
+        "NULL, NULL, NULL, NULL, 51",
+        "NULL, 'PENDING', NULL, NULL, 51",
+    ];
+    for ((name, sql), parameters) in requirements.into_iter().zip(parameters) {
+        all.push((name, sql, parameters));
+    }
+    let parameters = [
+        id,
+        "'00000000-0000-4000-8000-000000000100', '2023-11-13', '2023-11-20'",
+    ];
+    let payments = store::payments::hot_queries(engine);
+    for ((name, sql), parameters) in payments.into_iter().zip(parameters) {
+        all.push((name, sql, parameters));
+    }
+    all.push((
+        "shown week",
+        store::payment_summaries::SHOWN_WEEK.to_owned(),
+        "",
+    ));
     all.push((
         "link",
         store::links::GET.to_owned(),
         "'CUSTOMER', '00000000-0000-4000-8000-000000000100'",
     ));
+    let assignments = [
+        (
+            "tasks of a requirement",
+            store::task_assignments::OF_REQUIREMENT,
+        ),
+        (
+            "requirements with tasks",
+            store::task_assignments::OF_CUSTOMER,
+        ),
+    ];
+    all.extend(assignments.map(|(name, sql)| (name, sql.to_owned(), id)));
     all
 }
 
@@ -99,8 +172,58 @@ async fn no_hot_query_reads_a_whole_table(world: World) {
     }
 }
 
-/// SQLite plans by the indexes alone, as in an installation that was never analysed.
-async fn on_sqlite(conn: &mut Conn, name: &str, sql: &str) {
+/// SQLite looks each customer's payments up. PostgreSQL may read the tables of payments as a whole for a page, where it finds
+/// that cheaper or MicroBima has no index; the page itself it takes from the primary key.
+async fn a_page_of_the_weekly_summary_costs_the_same_wherever_it_is(world: World) {
+    history(&world).await;
+    let mut conn = world.store.db().read().await.expect("a connection");
+    let further = store::payments::page_sql(conn.engine(), true);
+    match conn.engine() {
+        Engine::Sqlite => {
+            for sql in [store::payments::page_sql(Engine::Sqlite, false), further] {
+                let plan = sqlite_plan(&mut conn, &sql).await.join("\n");
+                for table in [
+                    "p USING INDEX policies_customer",
+                    "y USING INDEX policy_payments_policy",
+                    "s USING PRIMARY KEY",
+                ] {
+                    assert!(plan.contains(&format!("SEARCH {table}")), "{table}: {plan}");
+                }
+                assert!(
+                    plan.contains("c USING INDEX sqlite_autoindex_customers_1"),
+                    "{plan}"
+                );
+            }
+        }
+        Engine::Postgres => {
+            let parameters = "'2023-11-13', '2023-11-20', NULL, NULL, '2023-11-13', \
+                              '00000000-0000-4000-8000-000000000100', 500";
+            let plan = postgres_plan(&mut conn, "page", &further, parameters).await;
+            let text = plan.to_string();
+            assert!(text.contains("\"customers_pkey\""), "{plan:#}");
+            let scan = node_of(&plan[0]["Plan"], "customers").expect("a scan of customers");
+            assert_ne!(scan["Node Type"], "Seq Scan", "{plan:#}");
+            assert!(
+                scan["Actual Rows"].as_f64().expect("a number") <= 500.0,
+                "{scan:#}"
+            );
+        }
+    }
+}
+
+/// The node of a plan that reads this table.
+fn node_of<'a>(node: &'a Value, table: &str) -> Option<&'a Value> {
+    if node["Relation Name"] == table {
+        return Some(node);
+    }
+    let children = node["Plans"].as_array();
+    children
+        .into_iter()
+        .flatten()
+        .find_map(|child| node_of(child, table))
+}
+
+async fn sqlite_plan(conn: &mut Conn, sql: &str) -> Vec<String> {
     let RawConn::Sqlite(raw) = conn.raw() else {
         panic!("SQLite only")
     };
@@ -108,13 +231,19 @@ async fn on_sqlite(conn: &mut Conn, name: &str, sql: &str) {
     let rows: Vec<(i64, i64, i64, String)> = sqlx::query_as(explain)
         .fetch_all(&mut **raw)
         .await
-        .expect(name);
-    let plan: Vec<String> = rows.into_iter().map(|row| row.3).collect();
-    assert!(!plan.is_empty());
+        .expect("a plan");
+    assert!(!rows.is_empty());
+    rows.into_iter().map(|row| row.3).collect()
+}
+
+/// SQLite plans by the indexes alone, as in an installation that was never analysed.
+async fn on_sqlite(conn: &mut Conn, name: &str, sql: &str) {
+    let plan = sqlite_plan(conn, sql).await;
     for line in &plan {
         assert!(!line.contains("USE TEMP B-TREE"), "{name} sorts: {plan:#?}");
         // Walking an index in the order that is asked for, up to the limit, is no reading of the whole table.
         let walks = line.starts_with("SCAN c USING INDEX customers_newest")
+            || line.starts_with("SCAN m USING INDEX missing_requirements_newest")
             || line.starts_with("SCAN change_log USING INDEX change_log_waiting")
             || line.starts_with("SCAN change_log USING COVERING INDEX change_log_waiting");
         assert!(
@@ -133,6 +262,16 @@ async fn on_sqlite(conn: &mut Conn, name: &str, sql: &str) {
 /// PostgreSQL runs it with a plan that does not know the parameters, as the driver does after a while, and counts the rows
 /// that it looked at, taken or not.
 async fn on_postgres(conn: &mut Conn, name: &str, sql: &str, parameters: &str) {
+    let plan = postgres_plan(conn, name, sql, parameters).await;
+    let mut visited = 0.0;
+    look_at(&plan[0]["Plan"], name, &mut visited);
+    assert!(
+        visited < 2_500.0,
+        "{name} looked at {visited} rows: {plan:#}"
+    );
+}
+
+async fn postgres_plan(conn: &mut Conn, name: &str, sql: &str, parameters: &str) -> Value {
     use sqlx::{Executor, Row};
     let RawConn::Postgres(raw) = conn.raw() else {
         panic!("PostgreSQL only")
@@ -149,13 +288,7 @@ async fn on_postgres(conn: &mut Conn, name: &str, sql: &str, parameters: &str) {
         .fetch_all(sqlx::raw_sql(AssertSqlSafe(script)))
         .await
         .expect(name);
-    let plan: Value = rows[0].get(0);
-    let mut visited = 0.0;
-    look_at(&plan[0]["Plan"], name, &mut visited);
-    assert!(
-        visited < 2_500.0,
-        "{name} looked at {visited} rows: {plan:#}"
-    );
+    rows[0].get(0)
 }
 
 fn look_at(node: &Value, name: &str, visited: &mut f64) {

@@ -1,11 +1,13 @@
 //! `pugmark bench`: what Pugmark costs, as ratios against a peer measured in the same run on the same machine.
 
 mod calls;
+mod capture;
 mod claim;
 mod customers;
 mod enqueue;
 mod line;
 mod overhead;
+mod payments;
 mod plain;
 mod process;
 mod rounds;
@@ -15,7 +17,7 @@ mod world;
 
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use pugmark_queue::db::Engine;
 use serde_json::json;
 
@@ -35,7 +37,8 @@ pub(super) struct BenchArgs {
         long,
         value_name = "URL",
         env = "PUGMARK_TEST_POSTGRES_URL",
-        hide_env_values = true
+        hide_env_values = true,
+        global = true
     )]
     postgres: Option<String>,
     /// Operations per side of a throughput line. A tenth of it is the number of customers; a hundredth, at least 5, the
@@ -43,11 +46,20 @@ pub(super) struct BenchArgs {
     #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(10..=10_000_000))]
     operations: u32,
     /// End with everything as one line of JSON on standard output.
-    #[arg(long)]
+    #[arg(long, global = true)]
     json: bool,
     /// Only this measurement; may be given several times.
     #[arg(long, value_name = "NAME", value_enum)]
     only: Vec<Measurement>,
+    #[command(subcommand)]
+    apart: Option<Apart>,
+}
+
+/// What takes long and is measured only when it is asked for.
+#[derive(Debug, Subcommand)]
+enum Apart {
+    /// A week of payments, and its summary, through a `serve` of its own.
+    Payments(payments::PaymentsArgs),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -56,6 +68,8 @@ enum Measurement {
     Enqueue,
     /// Claiming and completing them, against plain UPDATEs.
     Claim,
+    /// What capture costs the program that writes, against the same writes without triggers.
+    Capture,
     /// CRM calls per changed customer.
     Calls,
     /// From a commit to the CRM's receiving the request.
@@ -118,6 +132,13 @@ pub(super) async fn run(args: BenchArgs) -> Result<ExitCode, CliError> {
 }
 
 async fn measure(args: &BenchArgs, stores: &Stores, report: &mut Report) -> Result<(), CliError> {
+    if let Some(Apart::Payments(payments)) = &args.apart {
+        for engine in stores.engines() {
+            let lines = payments::measure(stores, engine, *payments).await?;
+            lines.into_iter().for_each(|line: Line| report.add(line));
+        }
+        return Ok(());
+    }
     let size = Size::of(args.operations);
     for measurement in Measurement::value_variants() {
         if !args.only.is_empty() && !args.only.contains(measurement) {
@@ -127,6 +148,7 @@ async fn measure(args: &BenchArgs, stores: &Stores, report: &mut Report) -> Resu
             let lines = match measurement {
                 Measurement::Enqueue => enqueue::measure(stores, engine, size).await?,
                 Measurement::Claim => claim::measure(stores, engine, size).await?,
+                Measurement::Capture => capture::measure(stores, engine, size).await?,
                 Measurement::Calls => calls::measure(stores, engine, size).await?,
                 Measurement::Overhead => overhead::measure(stores, engine, size).await?,
                 Measurement::Serve => serve::measure(stores, engine, size).await?,

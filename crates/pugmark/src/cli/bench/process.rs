@@ -5,6 +5,8 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use pugmark_sandbox::VtigerSandbox;
+use reqwest::Method;
+use serde_json::Value;
 use tokio::process::{Child, Command};
 
 use super::world::throwaway_secret;
@@ -18,6 +20,9 @@ pub(super) struct Serve {
     child: Child,
     /// From spawning it until `/health` answered 200.
     pub(super) took: Duration,
+    /// Where it listens.
+    address: String,
+    token: String,
 }
 
 impl Serve {
@@ -28,11 +33,19 @@ impl Serve {
         crm: &VtigerSandbox,
         folder: &Path,
     ) -> Result<Self, CliError> {
+        Self::start_with(store, crm, folder, &[]).await
+    }
+
+    /// The same with settings, by the names they have in the environment.
+    pub(super) async fn start_with(
+        store: &str,
+        crm: &VtigerSandbox,
+        folder: &Path,
+        settings: &[(&str, &str)],
+    ) -> Result<Self, CliError> {
         let port = free_port()?;
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .map_err(|error| CliError::Other(error.to_string()))?;
+        let token = throwaway_secret();
+        let client = client()?;
         let log = std::fs::File::create(folder.join(LOG)).map_err(cannot_spawn)?;
         let mut command = this_program()?;
         command
@@ -44,7 +57,8 @@ impl Serve {
             .env("VTIGER_URL", crm.url())
             .env("VTIGER_USERNAME", crm.username())
             .env("VTIGER_ACCESS_KEY", crm.access_key())
-            .env("APP_SECRET_TOKEN", throwaway_secret())
+            .env("APP_SECRET_TOKEN", &token)
+            .envs(settings.iter().copied())
             .stdout(Stdio::null())
             .stderr(log);
         let started = Instant::now();
@@ -52,8 +66,10 @@ impl Serve {
         let mut serve = Serve {
             child,
             took: Duration::ZERO,
+            address: format!("http://127.0.0.1:{port}"),
+            token,
         };
-        let health = format!("http://127.0.0.1:{port}/health");
+        let health = format!("{}/health", serve.address);
         loop {
             let answer = client.get(&health).send().await;
             if answer.is_ok_and(|answer| answer.status().is_success()) {
@@ -75,11 +91,47 @@ impl Serve {
         }
     }
 
+    /// Asks its API.
+    ///
+    /// # Errors
+    /// What it said, if it did not agree.
+    pub(super) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, CliError> {
+        let failed = |what: String| CliError::Other(format!("{path}: {what}"));
+        let mut request = client()?
+            .request(method, format!("{}{path}", self.address))
+            .bearer_auth(&self.token);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let unanswered = |error: reqwest::Error| failed(error.to_string());
+        let answer = request.send().await.map_err(unanswered)?;
+        let status = answer.status();
+        let body: Value = answer.json().await.map_err(unanswered)?;
+        match status.is_success() {
+            true => Ok(body),
+            false => Err(failed(body.to_string())),
+        }
+    }
+
     /// Resident memory in MiB; `None` where the system has no `/proc`.
     pub(super) fn memory(&self) -> Option<f64> {
+        self.status_line("VmRSS:")
+    }
+
+    /// The most resident memory it ever had, in MiB.
+    pub(super) fn peak_memory(&self) -> Option<f64> {
+        self.status_line("VmHWM:")
+    }
+
+    fn status_line(&self, name: &str) -> Option<f64> {
         let id = self.child.id()?;
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+        let line = status.lines().find(|line| line.starts_with(name))?;
         let kibibytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
         Some(kibibytes / 1024.0)
     }
@@ -129,6 +181,13 @@ fn this_program() -> Result<Command, CliError> {
         command.env("SystemRoot", root);
     }
     Ok(command)
+}
+
+fn client() -> Result<reqwest::Client, CliError> {
+    reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .map_err(|error| CliError::Other(error.to_string()))
 }
 
 fn free_port() -> Result<u16, CliError> {

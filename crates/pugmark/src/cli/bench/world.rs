@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use pugmark_queue::db::Engine;
-use pugmark_sandbox::{CustomField, CustomFieldKind, JournalKind, UserSpec, VtigerSandbox};
+use pugmark_sandbox::{
+    CustomField, CustomFieldKind, JournalKind, UserSpec, VtigerSandbox, VtigerSandboxBuilder,
+};
 use secrecy::SecretString;
 
 use super::plain::Plain;
@@ -50,17 +52,27 @@ impl World {
 
     /// Calls that concern records, as the CRM's own journal has them.
     pub(super) fn record_calls(&self) -> u64 {
-        let calls = self.crm.journal().calls();
-        let about_records = calls.iter().filter(|entry| match &entry.kind {
-            JournalKind::Call { operation, .. } => !HOUSEKEEPING.contains(&operation.as_str()),
-            _ => false,
-        });
-        about_records.count() as u64
+        record_calls(&self.crm)
     }
+}
+
+/// Calls that concern records, as the CRM's own journal has them.
+pub(super) fn record_calls(crm: &VtigerSandbox) -> u64 {
+    let calls = crm.journal().calls();
+    let about_records = calls.iter().filter(|entry| match &entry.kind {
+        JournalKind::Call { operation, .. } => !HOUSEKEEPING.contains(&operation.as_str()),
+        _ => false,
+    });
+    about_records.count() as u64
 }
 
 /// A vTiger as an insurer sets it up.
 pub(super) async fn start_crm() -> Result<VtigerSandbox, CliError> {
+    start(insurers_crm()).await
+}
+
+/// The same, not yet started.
+pub(super) fn insurers_crm() -> VtigerSandboxBuilder {
     let labels = [
         "MicroBima Customer ID",
         "Middle Name",
@@ -70,12 +82,14 @@ pub(super) async fn start_crm() -> Result<VtigerSandbox, CliError> {
         "MicroBima Status",
     ];
     let builder = VtigerSandbox::builder().user(UserSpec::admin("pugmark", &throwaway_secret()));
-    labels
-        .iter()
-        .fold(builder, |builder, label| {
-            builder.custom_field(CustomField::new("Contacts", label, CustomFieldKind::Text))
-        })
-        .start()
+    labels.iter().fold(builder, |builder, label| {
+        builder.custom_field(CustomField::new("Contacts", label, CustomFieldKind::Text))
+    })
+}
+
+/// Starts a look-alike on loopback.
+pub(super) async fn start(crm: VtigerSandboxBuilder) -> Result<VtigerSandbox, CliError> {
+    crm.start()
         .await
         .map_err(|error| CliError::Other(format!("the look-alike of vTiger cannot start: {error}")))
 }
@@ -106,6 +120,7 @@ fn settings(store: &str, crm: &VtigerSandbox, token: &str, poll: Duration) -> Se
             describe_for: Duration::from_secs(600),
             look_first: false,
             default_owner: None,
+            time_zone: jiff::tz::TimeZone::UTC,
             contact_defaults: Default::default(),
         }),
         capture: config::Capture {
@@ -120,6 +135,10 @@ fn settings(store: &str, crm: &VtigerSandbox, token: &str, poll: Duration) -> Se
             backoff_max: Duration::from_secs(900),
             give_up_after: Duration::from_secs(3600),
         },
+        insurance: config::Insurance::default(),
+        supabase: None,
+        seal_key: None,
+        logs: config::Logs::default(),
     }
 }
 

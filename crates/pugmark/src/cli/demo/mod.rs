@@ -1,5 +1,6 @@
 //! `pugmark demo`: the whole road from a written row to a contact, on this machine alone, judged by the CRM's own journal.
 
+mod family;
 mod people;
 mod show;
 mod verdict;
@@ -33,7 +34,7 @@ const LONGEST_EXECUTION: Duration = Duration::from_millis(1_500);
 /// or made twice.
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
-    /// How many customers are written.
+    /// How many customers are written, most of them with dependants, payments or something missing.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     customers: u32,
     /// Seed of everything left to chance; the same seed writes the same customers.
@@ -155,6 +156,15 @@ async fn start_sandbox(args: &DemoArgs) -> Result<VtigerSandbox, CliError> {
         ("ID Number", CustomFieldKind::Text),
         ("MicroBima Status", CustomFieldKind::Text),
         ("MicroBima Link", CustomFieldKind::Url),
+        ("Payment Count", CustomFieldKind::Integer),
+        (
+            "Payment Total",
+            CustomFieldKind::Decimal {
+                digits: 10,
+                scale: 2,
+            },
+        ),
+        ("Last Payment Date", CustomFieldKind::Date),
     ] {
         builder = builder.custom_field(CustomField::new("Contacts", label, kind));
     }
@@ -195,6 +205,7 @@ fn settings(args: &DemoArgs, sandbox: &VtigerSandbox, folder: &Folder) -> Settin
             describe_for: Duration::from_secs(600),
             look_first: false,
             default_owner: None,
+            time_zone: jiff::tz::TimeZone::UTC,
             contact_defaults: Default::default(),
         }),
         capture: config::Capture {
@@ -209,6 +220,10 @@ fn settings(args: &DemoArgs, sandbox: &VtigerSandbox, folder: &Folder) -> Settin
             backoff_max: Duration::from_secs(3),
             give_up_after: Duration::from_secs(3600),
         },
+        insurance: config::Insurance::default(),
+        supabase: None,
+        seal_key: None,
+        logs: config::Logs::default(),
     }
 }
 

@@ -109,6 +109,13 @@ impl Chance {
         self.0.random_range(least..=most)
     }
 
+    /// A random id, as MicroBima's application makes them.
+    pub(super) fn id(&mut self) -> String {
+        uuid::Builder::from_random_bytes(self.0.random())
+            .into_uuid()
+            .to_string()
+    }
+
     pub(super) fn phone(&mut self) -> String {
         let number = format!("7{:08}", self.between(0, 99_999_999));
         match self.between(0, 9) {
@@ -126,9 +133,7 @@ impl Chance {
             .percent(60)
             .then(|| format!("member{number}@example.co.ke"));
         Person {
-            id: uuid::Builder::from_random_bytes(self.0.random())
-                .into_uuid()
-                .to_string(),
+            id: self.id(),
             middle: self.percent(40).then(|| self.pick(&MIDDLE).to_owned()),
             phone: self.phone(),
             born: self.percent(90).then(|| {

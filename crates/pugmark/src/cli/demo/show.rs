@@ -92,21 +92,45 @@ impl Show {
 
 fn describe(kind: &JournalKind) -> Option<String> {
     match kind {
-        JournalKind::Created { id, fields, .. } => {
-            let name = |field: &str| fields.get(field).cloned().unwrap_or_default();
+        JournalKind::Created {
+            id, module, fields, ..
+        } => {
+            let value = |field: &str| fields.get(field).cloned().unwrap_or_default();
+            let told = match module.as_str() {
+                "ModComments" => value("commentcontent").lines().next().map(str::to_owned),
+                "Calendar" => Some(value("subject")),
+                _ => Some(format!("{} {}", value("firstname"), value("lastname"))),
+            };
             Some(format!(
-                "contact {id} created: {} {}",
-                name("firstname"),
-                name("lastname")
+                "{} {id} created: {}",
+                noun(module),
+                told.unwrap_or_default()
             ))
         }
-        JournalKind::Revised { id, changed, .. } => {
+        JournalKind::Revised {
+            id,
+            module,
+            changed,
+        } => {
             let names: Vec<&str> = changed.keys().map(String::as_str).collect();
-            Some(format!("contact {id} revised: {}", names.join(", ")))
+            Some(format!(
+                "{} {id} revised: {}",
+                noun(module),
+                names.join(", ")
+            ))
         }
         JournalKind::FaultInjected {
             operation, fault, ..
         } => Some(format!("fault on {operation}: {fault:?}")),
         _ => None,
+    }
+}
+
+fn noun(module: &str) -> &str {
+    match module {
+        "Contacts" => "contact",
+        "ModComments" => "note",
+        "Calendar" => "task",
+        other => other,
     }
 }

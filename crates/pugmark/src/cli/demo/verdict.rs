@@ -30,6 +30,12 @@ pub(super) struct Verdict {
     lost: u64,
     stale: u64,
     leaked: u64,
+    notes: u64,
+    notes_wrong: u64,
+    tasks: u64,
+    tasks_wrong: u64,
+    payments: u64,
+    figures_wrong: u64,
     drained: bool,
     seconds: f64,
 }
@@ -42,6 +48,9 @@ impl Verdict {
             && self.lost == 0
             && self.stale == 0
             && self.leaked == 0
+            && self.notes_wrong == 0
+            && self.tasks_wrong == 0
+            && self.figures_wrong == 0
     }
 
     pub(super) fn to_json(&self) -> String {
@@ -117,6 +126,30 @@ impl Verdict {
             "contacts of customers who must not be there",
         );
         row(
+            "notes",
+            self.notes.to_string(),
+            &format!(
+                "dependants and significant edits as comments; {} contacts with too few, too many or the wrong ones",
+                self.notes_wrong
+            ),
+        );
+        row(
+            "tasks",
+            self.tasks.to_string(),
+            &format!(
+                "missing requirements; {} contacts with too few or too many open ones",
+                self.tasks_wrong
+            ),
+        );
+        row(
+            "payments",
+            self.payments.to_string(),
+            &format!(
+                "paid rows; {} contacts whose count or total differs",
+                self.figures_wrong
+            ),
+        );
+        row(
             "time",
             format!("{:.1} s", self.seconds),
             if self.drained {
@@ -165,11 +198,12 @@ pub(super) async fn judge(
         .keys()
         .filter(|id| !expected.contains_key(id.as_str()))
         .count();
+    let belonging = compare_belongings(writer, sandbox, &by_reference).await?;
     let calls = count_calls(sandbox);
     let updated = journal
         .entries()
         .iter()
-        .filter(|entry| matches!(&entry.kind, JournalKind::Revised { changed, .. } if !changed.is_empty()))
+        .filter(|entry| matches!(&entry.kind, JournalKind::Revised { module, changed, .. } if module == "Contacts" && !changed.is_empty()))
         .count() as u64;
     let created = journal.count_created("Contacts");
     Ok(Verdict {
@@ -189,9 +223,81 @@ pub(super) async fn judge(
         lost: lost as u64,
         stale: stale as u64,
         leaked: leaked as u64,
+        notes: sandbox.records("ModComments").len() as u64,
+        notes_wrong: belonging.notes_wrong,
+        tasks: sandbox.records("Calendar").len() as u64,
+        tasks_wrong: belonging.tasks_wrong,
+        payments: belonging.payments,
+        figures_wrong: belonging.figures_wrong,
         drained,
         seconds: elapsed.as_secs_f64(),
     })
+}
+
+/// What belongs to customers, beside what their contacts show of it.
+#[derive(Default)]
+struct Belonging {
+    notes_wrong: u64,
+    tasks_wrong: u64,
+    payments: u64,
+    figures_wrong: u64,
+}
+
+async fn compare_belongings(
+    writer: &mut Writer,
+    sandbox: &VtigerSandbox,
+    contacts: &HashMap<String, StoredRecord>,
+) -> Result<Belonging, CliError> {
+    let mut belonging = Belonging::default();
+    let notes = count_by(sandbox, "ModComments", "related_to", |_| true);
+    let tasks = count_by(sandbox, "Calendar", "contact_id", |task| {
+        task.value("taskstatus") != "Completed"
+    });
+    for owned in writer.belongings().await? {
+        let Some(contact) = contacts.get(&owned.customer) else {
+            continue;
+        };
+        let told = writer.told.get(&owned.customer).copied().unwrap_or(0);
+        let wanted_notes = owned.dependants.unsigned_abs() + told;
+        let found = |counts: &HashMap<String, u64>| counts.get(&contact.id).copied().unwrap_or(0);
+        belonging.notes_wrong += u64::from(found(&notes) != wanted_notes);
+        belonging.tasks_wrong += u64::from(found(&tasks) != owned.open_requirements.unsigned_abs());
+        belonging.payments += owned.payments.unsigned_abs();
+        let values: Vec<f64> = contact
+            .fields
+            .iter()
+            .filter(|(name, _)| name.starts_with("cf_"))
+            .filter_map(|(_, value)| value.parse().ok())
+            .collect();
+        let shows = |number: f64| values.iter().any(|value| (value - number).abs() < 0.005);
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "a demonstration's amounts are small"
+        )]
+        let (count, total) = (owned.payments as f64, owned.cents as f64 / 100.0);
+        belonging.figures_wrong += u64::from(owned.payments > 0 && !(shows(count) && shows(total)));
+    }
+    Ok(belonging)
+}
+
+/// How many records of a module refer to each contact.
+fn count_by(
+    sandbox: &VtigerSandbox,
+    module: &str,
+    field: &str,
+    counts: impl Fn(&StoredRecord) -> bool,
+) -> HashMap<String, u64> {
+    let mut by_contact = HashMap::new();
+    for record in sandbox
+        .records(module)
+        .iter()
+        .filter(|record| counts(record))
+    {
+        *by_contact
+            .entry(record.value(field).to_owned())
+            .or_default() += 1;
+    }
+    by_contact
 }
 
 struct Calls {

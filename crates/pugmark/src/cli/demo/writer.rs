@@ -1,11 +1,13 @@
 //! "Any program": writes MicroBima's tables over a connection of its own, knowing nothing of Pugmark.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
+use super::family::{self, Belongings};
 use super::people::{Chance, Person};
 use super::show::Show;
 use crate::cli::CliError;
@@ -26,12 +28,16 @@ pub(super) struct Written {
     pub(super) gone_at_once: u64,
 }
 
+/// Edits by customer that somebody who works in the CRM is told of: phone and status.
+type Told = HashMap<String, u64>;
+
 pub(super) struct Writer {
     connection: SqliteConnection,
     chance: Chance,
     customers: u32,
     pace: Duration,
     pub(super) written: Written,
+    pub(super) told: Told,
 }
 
 /// A customer row as the oracle reads it, with nothing of Pugmark in between.
@@ -63,12 +69,15 @@ impl Writer {
             customers,
             pace,
             written: Written::default(),
+            told: Told::new(),
         })
     }
 
     /// Writes the whole stream: registrations, edits of earlier customers, bursts, test customers, rows that go at once.
     pub(super) async fn run(&mut self, show: &Show) -> Result<(), CliError> {
         let mut known: Vec<String> = Vec::new();
+        family::begin(&mut self.connection).await?;
+        self.count(false);
         for number in 0..self.customers {
             let person = self.chance.person(number);
             // The second and the third are always of the rare kinds, so that the smallest demonstration has them.
@@ -82,6 +91,13 @@ impl Writer {
             } else {
                 self.insert(&person, false).await?;
                 known.push(person.id.clone());
+                self.written.rows += family::grow(
+                    &mut self.connection,
+                    &mut self.chance,
+                    &person.id,
+                    number == 0,
+                )
+                .await?;
                 if number == 3 || self.chance.percent(15) {
                     self.burst(&person.id).await?;
                 }
@@ -113,6 +129,10 @@ impl Writer {
         )
         .fetch_all(&mut self.connection)
         .await?)
+    }
+
+    pub(super) async fn belongings(&mut self) -> Result<Vec<Belongings>, CliError> {
+        family::belongings(&mut self.connection).await
     }
 
     pub(super) async fn close(self) -> Result<(), CliError> {
@@ -160,7 +180,8 @@ impl Writer {
     }
 
     async fn edit_one_field(&mut self, id: &str) -> Result<(), CliError> {
-        let (sql, value) = match self.chance.between(0, 2) {
+        let which = self.chance.between(0, 2);
+        let (sql, value) = match which {
             0 => (
                 "UPDATE customers SET \"phoneNumber\" = ?1, \"updatedAt\" = unixepoch() * 1000000 WHERE \"id\" = ?2",
                 self.chance.phone(),
@@ -185,6 +206,9 @@ impl Writer {
             .execute(&mut self.connection)
             .await?;
         self.count(true);
+        if which != 1 {
+            *self.told.entry(id.to_owned()).or_default() += 1;
+        }
         Ok(())
     }
 

@@ -1,210 +1,319 @@
 //! From a captured change to the operations it calls for. Pure: data in, operations out.
 //!
-//! The rules are those of `docs/capture.md`: a customer exists for the CRM from its INSERT on unless it is a test
-//! customer; an edit counts when a column that the CRM shows really changed; a delete, or becoming a test customer,
-//! withdraws the contact without removing it.
+//! [`events`](super::events) says what happened; here is what has to be done about it. State operations ("bring the contact
+//! up to date") merge while they wait; event operations (a note, a task) carry a key by which a second one is never stored.
 
 use std::time::Duration;
 
 use pugmark_queue::{NewOperation, NotBefore, Operation, Priority};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-/// A row of `change_log`: what a capture trigger saw.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Change {
-    /// Position in the log, for the correlation id of changes that came without one.
-    pub id: i64,
-    /// Table the row belongs to, for example `customers`.
-    pub table: String,
-    /// Primary key of the row, as text.
-    pub key: String,
-    /// What happened to it.
-    pub event: Event,
-    /// The watched columns before, for UPDATE and DELETE.
-    pub old: Option<Map<String, Value>>,
-    /// The watched columns after, for INSERT and UPDATE.
-    pub new: Option<Map<String, Value>>,
-    /// Correlation id of the request that made the change, when it came through our own API.
-    pub correlation_id: Option<String>,
-}
-
-impl Change {
-    /// Whether no trigger saw it: the gap sweep writes a change without images of the row. Such a row may be older than
-    /// Pugmark, or come from a restored backup, and its record may exist.
-    pub fn was_found_late(&self) -> bool {
-        self.old.is_none() && self.new.is_none()
-    }
-}
-
-/// What a statement did to a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
-    /// The row is new.
-    Insert,
-    /// The row was there before.
-    Update,
-    /// The row is gone.
-    Delete,
-}
-
-impl Event {
-    /// Reads the word that the capture triggers write.
-    pub fn parse(word: &str) -> Option<Self> {
-        match word {
-            "INSERT" => Some(Event::Insert),
-            "UPDATE" => Some(Event::Update),
-            "DELETE" => Some(Event::Delete),
-            _ => None,
-        }
-    }
-}
+use super::events::{DomainEvent, Payment, Person, PersonKind, derive};
+use super::week::PaymentDays;
+use super::wording;
+use crate::capture::change::{Change, Event};
+use crate::config;
 
 /// Operation kinds of this flow; each is also the name of a queue (`vtiger.<kind>`).
 pub mod kind {
     /// A customer who has no contact yet.
     pub const CUSTOMER_CREATE: &str = "customer.create";
-    /// A customer whose values changed.
+    /// A customer whose values or figures changed.
     pub const CUSTOMER_UPDATE: &str = "customer.update";
     /// A customer who was deleted or became a test customer: the contact is marked and kept.
     pub const CUSTOMER_MARK: &str = "customer.mark";
+    /// Something that happened to a customer, as a comment on the contact.
+    pub const NOTE_CREATE: &str = "note.create";
+    /// A missing requirement, as a task; also closes it.
+    pub const TASK_CREATE: &str = "task.create";
+    /// A customer's payments of one week.
+    pub const PAYMENT_SUMMARY: &str = "payment.summary";
+    /// A staff account that is to be made.
+    pub const USER_CREATE: &str = "user.create";
+    /// A staff account that was enabled, disabled or has another phone.
+    pub const USER_UPDATE: &str = "user.update";
+    /// A password that is to be set in both systems.
+    pub const USER_PASSWORD_RESET: &str = "user.password-reset";
 }
 
 /// The kinds that a worker of this flow must be able to run.
-pub const KINDS: [&str; 3] = [
+pub const KINDS: [&str; 9] = [
     kind::CUSTOMER_CREATE,
     kind::CUSTOMER_UPDATE,
     kind::CUSTOMER_MARK,
+    kind::NOTE_CREATE,
+    kind::TASK_CREATE,
+    kind::PAYMENT_SUMMARY,
+    kind::USER_CREATE,
+    kind::USER_UPDATE,
+    kind::USER_PASSWORD_RESET,
 ];
 
-/// Columns of `customers` whose change the CRM must see. `updatedAt` and the columns that MicroBima rewrites with the
-/// same value (`hasMissingRequirements`) are not among them.
-pub const WATCHED_CUSTOMER_COLUMNS: [&str; 11] = [
-    "firstName",
-    "middleName",
-    "lastName",
-    "email",
-    "phoneNumber",
-    "dateOfBirth",
-    "gender",
-    "idType",
-    "idNumber",
-    "status",
-    "isTestUser",
-];
-
-/// Name of the entity type customers have in the queue and in `crm_links`.
+/// Entity type of customers in the queue and in `crm_links`.
 pub const CUSTOMER: &str = "CUSTOMER";
+/// Entity type of comments on a contact.
+pub const NOTE: &str = "NOTE";
+/// Entity type of missing requirements and their tasks.
+pub const TASK: &str = "TASK";
+/// Entity type of a customer's weekly summary.
+pub const PAYMENT_SUMMARY: &str = "PAYMENT_SUMMARY";
+/// Entity type of staff accounts.
+pub const USER: &str = "USER";
 
-/// The lane of a customer: every operation that concerns the customer or what belongs to it runs in this one, in order.
+/// The lane of a customer: operations that concern the customer's contact or its notes run in this one, in order.
 pub fn customer_lane(id: &str) -> String {
     format!("customer:{id}")
 }
 
+/// The lane of a missing requirement.
+pub fn requirement_lane(id: &str) -> String {
+    format!("requirement:{id}")
+}
+
+/// The lane of a staff account.
+pub fn user_lane(id: &str) -> String {
+    format!("user:{id}")
+}
+
+/// What planning needs to know besides the change.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// The time a new customer is given before the contact is created, because MicroBima sometimes inserts a row and
+    /// deletes it again at once.
+    pub settle: Duration,
+    /// What the operator has chosen for this flow.
+    pub insurance: config::Insurance,
+}
+
 /// Operations that a change calls for, in the order in which they are to be queued.
-///
-/// `settle` is the time a new customer is given before the contact is created, because MicroBima sometimes inserts a
-/// row and deletes it again at once.
-pub fn plan(change: &Change, settle: Duration) -> Vec<NewOperation> {
-    match change.table.as_str() {
-        "customers" => plan_customer(change, settle),
-        _ => Vec::new(),
-    }
+pub fn plan(change: &Change, rules: &Rules) -> Vec<NewOperation> {
+    derive(change)
+        .iter()
+        .flat_map(|event| operations(event, change, rules))
+        .collect()
 }
 
-fn plan_customer(change: &Change, settle: Duration) -> Vec<NewOperation> {
-    let was_test = is_test(change.old.as_ref());
-    let is_test = is_test(change.new.as_ref());
-    let created = || NewOperation {
-        not_before: Some(NotBefore::After(settle)),
-        ..customer_operation(
-            change,
-            kind::CUSTOMER_CREATE,
-            Operation::Create,
-            &change.key,
-        )
-    };
-    let updated = || {
-        customer_operation(
-            change,
-            kind::CUSTOMER_UPDATE,
-            Operation::Update,
-            &change.key,
-        )
-    };
-    let marked = |id: &str| customer_operation(change, kind::CUSTOMER_MARK, Operation::Delete, id);
-
-    match change.event {
-        Event::Insert if is_test => Vec::new(),
-        Event::Insert => vec![created()],
-        Event::Delete if was_test => Vec::new(),
-        Event::Delete => vec![marked(&change.key)],
-        Event::Update => match previous_key(change) {
-            // The primary key itself was changed: for the CRM that is another customer.
-            Some(previous) => {
-                let mut operations = Vec::new();
-                if !was_test {
-                    operations.push(marked(&previous));
-                }
-                if !is_test {
-                    operations.push(created());
-                }
-                operations
-            }
-            None => match (was_test, is_test) {
-                (true, true) => Vec::new(),
-                (false, true) => vec![marked(&change.key)],
-                (true, false) => vec![created()],
-                (false, false) if !watched_columns_differ(change) => Vec::new(),
-                (false, false) => vec![updated()],
-            },
-        },
-    }
-}
-
-fn customer_operation(change: &Change, kind: &str, operation: Operation, id: &str) -> NewOperation {
+/// Brings a contact up to date although nothing of the customer has changed, behind everything else.
+pub fn refresh(customer: &str, correlation_id: &str, requested_by: &str) -> NewOperation {
     NewOperation {
-        lane: customer_lane(id),
-        // One key for all three: whatever happened, the handler brings the contact to the state the row has then.
-        coalesce_key: Some(format!("customer:{id}")),
-        priority: Priority::High,
-        payload: json!({ "change": change.id }),
-        correlation_id: change
-            .correlation_id
-            .clone()
-            .unwrap_or_else(|| format!("change-{}", change.id)),
-        ..NewOperation::new(kind, CUSTOMER, id, operation)
+        lane: customer_lane(customer),
+        coalesce_key: Some(format!("customer:{customer}")),
+        priority: Priority::Low,
+        correlation_id: correlation_id.to_owned(),
+        requested_by: Some(requested_by.to_owned()),
+        ..NewOperation::new(kind::CUSTOMER_UPDATE, CUSTOMER, customer, Operation::Update)
     }
 }
 
-/// The key the row had before, when an UPDATE changed it.
-fn previous_key(change: &Change) -> Option<String> {
-    let old = text(change.old.as_ref()?.get("id")?)?;
-    (old != change.key).then_some(old)
-}
-
-fn watched_columns_differ(change: &Change) -> bool {
-    match (&change.old, &change.new) {
-        (Some(old), Some(new)) => WATCHED_CUSTOMER_COLUMNS.iter().any(|column| {
-            old.get(*column).unwrap_or(&Value::Null) != new.get(*column).unwrap_or(&Value::Null)
-        }),
-        // Without both sides nothing can be ruled out; an operation that finds no difference makes no call.
-        _ => true,
-    }
-}
-
-/// SQLite has no boolean type: its triggers write 0 and 1.
-fn is_test(row: Option<&Map<String, Value>>) -> bool {
-    match row.and_then(|row| row.get("isTestUser")) {
-        Some(Value::Bool(flag)) => *flag,
-        Some(Value::Number(number)) => number.as_i64() != Some(0),
-        _ => false,
-    }
-}
-
-fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
+/// Customers who are in the CRM from now on, or are not any more: what is open about them stands differently although its own
+/// rows did not change. A new row has nothing open yet.
+pub fn customers_turned(change: &Change) -> Vec<String> {
+    let turned = |event| match event {
+        DomainEvent::CustomerCreated { customer } if change.event != Event::Insert => {
+            Some(customer)
+        }
+        DomainEvent::CustomerWithdrawn { customer } => Some(customer),
         _ => None,
+    };
+    derive(change).into_iter().filter_map(turned).collect()
+}
+
+/// The operation on a requirement of a customer who has turned.
+pub fn requirement_of_turned(
+    requirement: &str,
+    customer: &str,
+    change: &Change,
+    rules: &Rules,
+) -> Vec<NewOperation> {
+    Planned { change, rules }.task(requirement, customer, Operation::Update)
+}
+
+fn operations(event: &DomainEvent, change: &Change, rules: &Rules) -> Vec<NewOperation> {
+    let planned = Planned { change, rules };
+    match event {
+        DomainEvent::CustomerCreated { customer } => vec![planned.customer_created(customer)],
+        DomainEvent::CustomerUpdated { customer, columns } => {
+            let mut operations = vec![planned.customer(kind::CUSTOMER_UPDATE, customer)];
+            let told: Vec<_> = columns
+                .iter()
+                .filter(|column| rules.is_significant(&format!("customer.{}", column.column)))
+                .collect();
+            if !told.is_empty() {
+                let key = format!("customer-changed:{}", change.id);
+                operations.push(planned.note(customer, &key, wording::customer_changed(&told)));
+            }
+            operations
+        }
+        DomainEvent::CustomerWithdrawn { customer } => {
+            vec![planned.customer(kind::CUSTOMER_MARK, customer)]
+        }
+        DomainEvent::PersonAdded(person) => planned.person(person, "added"),
+        DomainEvent::PersonRemoved(person) => planned.person(person, "removed"),
+        DomainEvent::PolicyStatusChanged {
+            policy: _,
+            customer,
+            name,
+            from,
+            to,
+        } => match from {
+            // A new policy is no change of status.
+            Some(from) if rules.is_significant("policy.status") => {
+                let key = format!("policy-status:{}", change.id);
+                let text = wording::policy_status(name, from, to);
+                vec![planned.note(customer, &key, text)]
+            }
+            _ => Vec::new(),
+        },
+        DomainEvent::PaymentCompleted(payment) => planned.payment(payment, "completed"),
+        DomainEvent::PaymentDetached(payment) => planned.payment(payment, "detached"),
+        DomainEvent::FiguresChanged { customer } => vec![planned.figures(customer)],
+        DomainEvent::RequirementCreated {
+            requirement,
+            customer,
+        } => planned.task(requirement, customer, Operation::Create),
+        DomainEvent::RequirementChanged {
+            requirement,
+            customer,
+        } => planned.task(requirement, customer, Operation::Update),
+        DomainEvent::RequirementClosed {
+            requirement,
+            customer,
+        } => planned.task(requirement, customer, Operation::Delete),
+        // The password is known to nobody, so nothing can be made of it: Not Synced until somebody syncs the account.
+        DomainEvent::UserCreated { .. } => Vec::new(),
+        DomainEvent::UserChanged { user } => vec![planned.user(user)],
+    }
+}
+
+impl Rules {
+    /// Whether the operator wants a note about this.
+    fn is_significant(&self, what: &str) -> bool {
+        self.insurance.notes.significant.contains(what)
+    }
+}
+
+/// Operations for one change.
+struct Planned<'a> {
+    change: &'a Change,
+    rules: &'a Rules,
+}
+
+impl Planned<'_> {
+    fn customer_created(&self, customer: &str) -> NewOperation {
+        NewOperation {
+            not_before: Some(NotBefore::After(self.rules.settle)),
+            ..self.customer(kind::CUSTOMER_CREATE, customer)
+        }
+    }
+
+    /// Brings the figures up to date, for all payments of a while together.
+    fn figures(&self, customer: &str) -> NewOperation {
+        NewOperation {
+            not_before: Some(NotBefore::After(self.rules.insurance.payments.settle)),
+            priority: Priority::Normal,
+            ..self.customer(kind::CUSTOMER_UPDATE, customer)
+        }
+    }
+
+    fn customer(&self, kind: &str, id: &str) -> NewOperation {
+        let operation = match kind {
+            kind::CUSTOMER_CREATE => Operation::Create,
+            kind::CUSTOMER_MARK => Operation::Delete,
+            _ => Operation::Update,
+        };
+        NewOperation {
+            lane: customer_lane(id),
+            // One key for all three: whatever happened, the handler brings the contact to the state the row has then.
+            coalesce_key: Some(format!("customer:{id}")),
+            priority: Priority::High,
+            payload: json!({ "change": self.change.id }),
+            ..self.operation(kind, CUSTOMER, id, operation)
+        }
+    }
+
+    /// A comment on the contact. `key` names what happened, once and for all.
+    fn note(&self, customer: &str, key: &str, text: String) -> NewOperation {
+        NewOperation {
+            lane: customer_lane(customer),
+            idempotency_key: Some(format!("note:{key}")),
+            payload: self.payload(json!({ "customer": customer, "text": text })),
+            ..self.operation(kind::NOTE_CREATE, NOTE, key, Operation::Create)
+        }
+    }
+
+    fn person(&self, person: &Person, what: &str) -> Vec<NewOperation> {
+        let kind = match person.kind {
+            PersonKind::Dependant => "dependant",
+            PersonKind::Beneficiary => "beneficiary",
+        };
+        if !self.rules.is_significant(&format!("{kind}.{what}")) {
+            return Vec::new();
+        }
+        let text = wording::person(person, what, &self.rules.insurance.zone);
+        let key = format!("{kind}-{what}:{}", person.id);
+        vec![self.note(&person.customer, &key, text)]
+    }
+
+    fn payment(&self, payment: &Payment, what: &str) -> Vec<NewOperation> {
+        let mut operations = vec![self.figures(&payment.customer)];
+        if self.rules.is_significant(&format!("payment.{what}")) {
+            let key = format!("payment-{what}:{}", payment.id);
+            let days = PaymentDays::of(&self.rules.insurance);
+            let text = wording::payment(payment, what, &days);
+            operations.push(self.note(&payment.customer, &key, text));
+        }
+        operations
+    }
+
+    /// Brings the tasks of a requirement in step with its row. What waits is done together, except for what no trigger saw:
+    /// that its tasks may exist already must not be forgotten for a newer change.
+    fn task(&self, requirement: &str, customer: &str, operation: Operation) -> Vec<NewOperation> {
+        if !self.rules.insurance.tasks.enabled {
+            return Vec::new();
+        }
+        let healed = self.change.healed;
+        vec![NewOperation {
+            lane: requirement_lane(requirement),
+            coalesce_key: (!healed).then(|| format!("requirement:{requirement}")),
+            idempotency_key: healed.then(|| format!("task:{requirement}:{}", self.change.id)),
+            payload: self.payload(json!({ "customer": customer })),
+            ..self.operation(kind::TASK_CREATE, TASK, requirement, operation)
+        }]
+    }
+
+    fn user(&self, user: &str) -> NewOperation {
+        NewOperation {
+            lane: user_lane(user),
+            coalesce_key: Some(format!("user:{user}")),
+            priority: Priority::High,
+            payload: json!({ "change": self.change.id }),
+            ..self.operation(kind::USER_UPDATE, USER, user, Operation::Update)
+        }
+    }
+
+    /// What the handler is told in any case: whether what it is to make may exist already.
+    fn payload(&self, mut payload: Value) -> Value {
+        payload["change"] = json!(self.change.id);
+        if self.change.healed {
+            payload["lookFirst"] = json!(true);
+        }
+        payload
+    }
+
+    fn operation(
+        &self,
+        kind: &str,
+        entity_type: &str,
+        id: &str,
+        operation: Operation,
+    ) -> NewOperation {
+        NewOperation {
+            correlation_id: self
+                .change
+                .correlation_id
+                .clone()
+                .unwrap_or_else(|| format!("change-{}", self.change.id)),
+            ..NewOperation::new(kind, entity_type, id, operation)
+        }
     }
 }

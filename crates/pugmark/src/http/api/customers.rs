@@ -13,25 +13,27 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::cursor;
+use super::edit::check;
+use super::fields::{GENDERS, ID_TYPES, word_of};
+use super::paging::{PageParameters, page};
 use crate::crm::record_link;
 use crate::http::AppState;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::correlation::CorrelationId;
-use crate::http::envelope::{ApiError, Envelope, ErrorEnvelope, Page, Pagination};
+use crate::http::envelope::{ApiError, Envelope, ErrorEnvelope, Page};
 use crate::http::parameters::{Parameters, PathId, search};
 use crate::store::change_log;
 use crate::store::customers::{self, CustomerFilter, CustomerView};
 use crate::store::links::SyncStatus;
-use input::{CustomerPatchBody, GENDERS, ID_TYPES, NewCustomerBody, word_of};
-
-const LARGEST_PAGE: u32 = 200;
+use crate::store::violation::Violation;
+use input::{CustomerPatchBody, NewCustomerBody};
 
 /// The routes of this resource.
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
-        .routes(routes!(read, patch))
+        .routes(routes!(read, patch, remove))
 }
 
 /// A customer as the API shows it. Words for gender and documents are those of MicroBima's API.
@@ -158,37 +160,20 @@ async fn list(
             ApiError::validation([("syncStatus".to_owned(), what)].into())
         })?),
     };
-    let page_size = parameters.limit.unwrap_or(50).clamp(1, LARGEST_PAGE);
+    let paging = PageParameters::new(parameters.limit, parameters.cursor);
     let filter = CustomerFilter {
         search: search(parameters.search)?,
         sync_status: sync_status.map(SyncStatus::as_str),
-        after: parameters
-            .cursor
-            .as_deref()
-            .map(|cursor| cursor::decode(cursor, state.db.engine()))
-            .transpose()?,
-        limit: page_size + 1,
+        wanted: paging.wanted(&state)?,
     };
     let mut conn = state.db.read().await?;
-    let mut found = customers::list(&mut conn, &filter).await?;
-    let has_next_page = found.len() > page_size as usize;
-    found.truncate(page_size as usize);
-    let next_cursor = found
-        .last()
-        .filter(|_| has_next_page)
-        .map(|last| cursor::encode(&last.place, &last.customer.id));
-    let items = found
-        .into_iter()
-        .map(|view| CustomerBody::of(view, &state))
-        .collect();
-    let page = Page {
-        items,
-        pagination: Pagination {
-            page_size,
-            has_next_page,
-            next_cursor,
-        },
-    };
+    let found = customers::list(&mut conn, &filter).await?;
+    let page = page(
+        found,
+        paging.size(),
+        |last| cursor::encode(&last.place, &last.customer.id),
+        |view| CustomerBody::of(view, &state),
+    );
     Ok(Envelope::of(
         StatusCode::OK,
         &correlation_id,
@@ -230,7 +215,7 @@ async fn create(
     JsonBody(body): JsonBody<NewCustomerBody>,
 ) -> Result<Response, ApiError> {
     let edited = body.edited();
-    edited.check(None)?;
+    check(&edited, None)?;
     let now = Ts::now();
     let new = edited.into_row(uuid::Uuid::new_v4().to_string(), now, now);
     let (partner, correlation) = (body.partner_id, correlation_id.to_string());
@@ -238,7 +223,7 @@ async fn create(
         .db
         .write("create customer", move |conn| {
             Box::pin(async move {
-                customers::insert(conn, &new, partner, Some(&caller.name))
+                customers::insert(conn, &new, partner, Some(&caller.author))
                     .await
                     .map_err(refused_by_constraint)?;
                 change_log::correlate(conn, "customers", &new.id, &correlation).await?;
@@ -277,10 +262,10 @@ async fn patch(
                 let row = customers::get_for_update(conn, &id)
                     .await?
                     .ok_or_else(|| ApiError::not_found("customer", &id))?;
-                let (edited, touched) = body.edited(&row);
-                edited.check(Some(&touched))?;
+                let (edited, over) = body.edited(&row);
+                check(&edited, Some(&over))?;
                 let changed = edited.into_row(row.id, row.created_at, now);
-                customers::update(conn, &changed, Some(&caller.name), now)
+                customers::update(conn, &changed, Some(&caller.author), now)
                     .await
                     .map_err(refused_by_constraint)?;
                 change_log::correlate(conn, "customers", &id, &correlation).await?;
@@ -297,37 +282,84 @@ async fn patch(
     ))
 }
 
+/// Removes a test customer with everything that belongs to it, children first. Real customers are not deleted: they are
+/// terminated, and their contact keeps its history.
+#[utoipa::path(delete, path = "/api/internal/customers/{id}", tag = "customers",
+    params(("id" = String, Path, description = "UUID of the customer")),
+    responses((status = 200, body = Envelope<CustomerBody>), (status = 404, body = ErrorEnvelope),
+              (status = 409, body = ErrorEnvelope)))]
+async fn remove(
+    State(state): State<AppState>,
+    correlation_id: CorrelationId,
+    PathId(id): PathId,
+) -> Result<Response, ApiError> {
+    let id = id.to_string();
+    let view = state
+        .db
+        .write("remove test customer", move |conn| {
+            Box::pin(async move {
+                let row = customers::get_for_update(conn, &id)
+                    .await?
+                    .ok_or_else(|| ApiError::not_found("customer", &id))?;
+                if !row.is_test_user {
+                    let what = "Only test customers are deleted; set the status of a real one to TERMINATED";
+                    return Err(ApiError::conflict(what));
+                }
+                let view = after_write(conn, &id).await?;
+                customers::delete(conn, &id).await.map_err(still_needed)?;
+                Ok(view)
+            })
+        })
+        .await?;
+    state.relay.notify_one();
+    Ok(Envelope::of(
+        StatusCode::OK,
+        &correlation_id,
+        "Test customer removed",
+        CustomerBody::of(view, &state),
+    ))
+}
+
+/// MicroBima has more tables that point to a customer than this program knows.
+fn still_needed(error: DbError) -> ApiError {
+    match Violation::of(&error) {
+        Some(Violation::StillNeeded | Violation::Missing(_)) => ApiError::conflict(
+            "MicroBima keeps more of this customer than Pugmark knows; remove it there",
+        ),
+        _ => error.into(),
+    }
+}
+
 async fn after_write(conn: &mut Conn, id: &str) -> Result<CustomerView, ApiError> {
     customers::view(conn, id)
         .await?
         .ok_or_else(|| ApiError::not_found("customer", id))
 }
 
-/// Names the field behind a violated constraint. Both databases put the column's name into the message.
+/// Names the field behind a violated constraint. Standalone there need be no partner to point to; in MicroBima's own database
+/// there must.
 fn refused_by_constraint(error: DbError) -> ApiError {
-    if is_foreign_key_violation(&error) {
-        let details = [(
-            "partnerId".to_owned(),
-            "there is no such partner".to_owned(),
-        )];
-        return ApiError::validation(details.into());
+    let refused = |code, field: &str, what: &str| {
+        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code, what).field(field, what)
+    };
+    match Violation::of(&error) {
+        Some(Violation::Missing(_)) => {
+            let details = [(
+                "partnerId".to_owned(),
+                "there is no such partner".to_owned(),
+            )];
+            ApiError::validation(details.into())
+        }
+        Some(violation) if violation.is_taken("email") => refused(
+            "DUPLICATE_EMAIL",
+            "email",
+            "Another customer has this e-mail",
+        ),
+        Some(violation) if violation.is_taken("idNumber") => refused(
+            "DUPLICATE_ID_NUMBER",
+            "idNumber",
+            "Another customer has this document",
+        ),
+        _ => error.into(),
     }
-    if !error.is_unique_violation() {
-        return error.into();
-    }
-    let message = error.to_string();
-    let refused = |code, what: &str| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code, what);
-    if message.contains("email") {
-        let what = "Another customer has this e-mail";
-        refused("DUPLICATE_EMAIL", what).field("email", what)
-    } else {
-        let what = "Another customer has this document";
-        refused("DUPLICATE_ID_NUMBER", what).field("idNumber", what)
-    }
-}
-
-/// Standalone there are no partners to point to; in MicroBima's own database there are.
-fn is_foreign_key_violation(error: &DbError) -> bool {
-    matches!(error, DbError::Sql(error)
-        if error.as_database_error().is_some_and(|error| error.is_foreign_key_violation()))
 }

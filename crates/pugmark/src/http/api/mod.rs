@@ -1,16 +1,48 @@
 //! The REST API, one file per resource.
 
+pub mod beneficiaries;
+pub mod brand_ambassadors;
 pub mod customers;
+pub mod dependants;
+pub mod field_mappings;
+pub mod grants;
+pub mod logs;
+pub mod missing_requirements;
 pub mod operations;
+pub mod payment_summaries;
+pub mod payments;
+pub mod policies;
 pub mod status;
+pub mod sync_status;
+pub mod users;
 
+mod amounts;
 mod cursor;
+mod edit;
+mod fields;
+mod paging;
 
 use axum::http::StatusCode;
 use pugmark_queue::QueueError;
-use pugmark_queue::db::DbError;
+use pugmark_queue::db::{Conn, DbError};
 
+use super::auth::Caller;
 use super::envelope::ApiError;
+use crate::store;
+use crate::store::customers::Customer;
+
+/// The customer whose id stands in the path.
+async fn customer_or_404(conn: &mut Conn, id: &str) -> Result<Customer, ApiError> {
+    store::customers::get(conn, id)
+        .await?
+        .ok_or_else(|| ApiError::not_found("customer", id))
+}
+
+/// The login that a caller acts as, for columns that hold the id of one; a token is nobody's.
+fn acting_login(caller: &Caller) -> Option<String> {
+    let id = uuid::Uuid::parse_str(&caller.author).ok()?;
+    Some(id.to_string())
+}
 
 impl From<DbError> for ApiError {
     fn from(error: DbError) -> Self {
@@ -19,6 +51,14 @@ impl From<DbError> for ApiError {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "VALIDATION_ERROR",
                 "A text holds the character NUL, which the store cannot keep",
+            );
+        }
+        if is_forbidden(&error) {
+            tracing::warn!(error = %error, "the store does not allow a request");
+            return ApiError::new(
+                StatusCode::FORBIDDEN,
+                "STORE_FORBIDS",
+                "The database does not allow Pugmark's role to write this table; grant it the right, or write through MicroBima",
             );
         }
         // The cause may show table contents: it goes to the log with the correlation id, not to the caller.
@@ -63,8 +103,18 @@ impl From<DbError> for ApiError {
 /// PostgreSQL keeps every character but NUL.
 fn holds_unstorable_text(error: &DbError) -> bool {
     const CHARACTER_NOT_IN_REPERTOIRE: &str = "22021";
+    has_code(error, CHARACTER_NOT_IN_REPERTOIRE)
+}
+
+/// In MicroBima's own database Pugmark's role need not be allowed to write its tables.
+fn is_forbidden(error: &DbError) -> bool {
+    const INSUFFICIENT_PRIVILEGE: &str = "42501";
+    has_code(error, INSUFFICIENT_PRIVILEGE)
+}
+
+fn has_code(error: &DbError, code: &str) -> bool {
     matches!(error, DbError::Sql(error)
-        if error.as_database_error().and_then(|error| error.code()).as_deref() == Some(CHARACTER_NOT_IN_REPERTOIRE))
+        if error.as_database_error().and_then(|error| error.code()).as_deref() == Some(code))
 }
 
 impl From<QueueError> for ApiError {

@@ -1,11 +1,13 @@
 //! `/api/internal/vtiger/queue`: what waits, what failed and why, and trying again.
 
+mod bulk;
+
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use pugmark_queue::db::{Conn, DbError, Ts};
-use pugmark_queue::{AttemptRecord, Filter, OperationId, OperationRecord, Status};
+use pugmark_queue::{AttemptRecord, Filter, OperationId, OperationRecord, QueueError, Status};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -28,6 +30,9 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(show))
         .routes(routes!(retry))
         .routes(routes!(discard))
+        .routes(routes!(bulk::retry_many))
+        .routes(routes!(bulk::discard_many))
+        .routes(routes!(bulk::dead_letters))
 }
 
 /// An operation as the API shows it.
@@ -133,6 +138,8 @@ pub struct AttemptBody {
     started_at: String,
     /// When it ended; `null` while it runs.
     finished_at: Option<String>,
+    /// The request that the operation answered when the attempt began.
+    correlation_id: Option<String>,
     /// How long it took.
     duration_milliseconds: Option<f64>,
     /// `COMPLETED`, `RELEASED` or `EXPIRED` (its worker fell silent).
@@ -154,6 +161,7 @@ impl From<AttemptRecord> for AttemptBody {
         AttemptBody {
             started_at: record.started_at.timestamp().to_string(),
             finished_at: record.finished_at.map(|at| at.timestamp().to_string()),
+            correlation_id: record.correlation_id,
             #[allow(
                 clippy::cast_precision_loss,
                 reason = "a duration of 2^52 microseconds is over a century"
@@ -324,20 +332,8 @@ async fn retry(
     let reason = body
         .and_then(|JsonBody(body)| body.reason)
         .unwrap_or_default();
-    let queue = state.queue.clone();
     let act = Act::new("queue.retry", caller, id, reason, &correlation_id);
-    let now = state
-        .db
-        .write("retry", move |conn| {
-            Box::pin(async move {
-                let now = queue
-                    .retry_in(conn, id, &act.caller.name, &act.reason)
-                    .await?;
-                act.note(conn).await?;
-                Ok::<_, ApiError>(now)
-            })
-        })
-        .await?;
+    let now = act.retry(&state).await?;
     Ok(Envelope::of(
         StatusCode::ACCEPTED,
         &correlation_id,
@@ -366,20 +362,8 @@ async fn discard(
         let what = "is needed: say why this change shall not reach the CRM".to_owned();
         return Err(ApiError::validation([("reason".to_owned(), what)].into()));
     };
-    let queue = state.queue.clone();
     let act = Act::new("queue.discard", caller, id, reason, &correlation_id);
-    state
-        .db
-        .write("discard", move |conn| {
-            Box::pin(async move {
-                queue
-                    .discard_in(conn, id, &act.caller.name, &act.reason)
-                    .await?;
-                act.note(conn).await?;
-                Ok::<_, ApiError>(())
-            })
-        })
-        .await?;
+    act.discard(&state).await?;
     Ok(Envelope::of(
         StatusCode::OK,
         &correlation_id,
@@ -412,6 +396,40 @@ impl Act {
             reason,
             correlation_id: correlation_id.to_string(),
         }
+    }
+
+    /// Tries the operation again; gives the one that will do the work.
+    async fn retry(self, state: &AppState) -> Result<OperationId, QueueError> {
+        let queue = state.queue.clone();
+        state
+            .db
+            .write("retry", move |conn| {
+                Box::pin(async move {
+                    let now = queue
+                        .retry_in(conn, self.subject, &self.caller.name, &self.reason)
+                        .await?;
+                    self.note(conn).await?;
+                    Ok::<_, QueueError>(now)
+                })
+            })
+            .await
+    }
+
+    /// Gives the operation up.
+    async fn discard(self, state: &AppState) -> Result<OperationId, QueueError> {
+        let queue = state.queue.clone();
+        state
+            .db
+            .write("discard", move |conn| {
+                Box::pin(async move {
+                    queue
+                        .discard_in(conn, self.subject, &self.caller.name, &self.reason)
+                        .await?;
+                    self.note(conn).await?;
+                    Ok::<_, QueueError>(self.subject)
+                })
+            })
+            .await
     }
 
     async fn note(&self, conn: &mut Conn) -> Result<(), DbError> {

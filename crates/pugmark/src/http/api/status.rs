@@ -6,6 +6,8 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use pugmark_queue::Count;
+use pugmark_queue::Status::{Failed, Pending, Processing};
 use pugmark_queue::db::Ts;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -17,7 +19,9 @@ use crate::flows::insurance::plan::CUSTOMER;
 use crate::http::AppState;
 use crate::http::correlation::CorrelationId;
 use crate::http::envelope::{ApiError, Envelope};
-use crate::store::{change_log, links};
+use crate::problem::Code;
+use crate::schedule::retry_sweep::{self, LATE, SweepRun};
+use crate::store::{self, SliceMode, capture_errors, change_log, links};
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
@@ -36,10 +40,14 @@ pub struct StatusBody {
     pub fine: bool,
     /// `live` or `shadow`.
     pub mode: String,
+    /// Whose tables are served: `standalone` (Pugmark's own) or `attached` (MicroBima's).
+    pub tables: SliceMode,
     /// `ok`, `paused`, `disabled` or `not configured`.
     pub crm: String,
     /// Captured changes not yet planned.
     pub unplanned: i64,
+    /// Changes that could not be captured when they were written, and that no gap sweep has looked for yet.
+    pub not_captured: Vec<NotCaptured>,
     /// Operations that wait for an attempt.
     pub waiting: i64,
     /// Operations being delivered.
@@ -54,6 +62,63 @@ pub struct StatusBody {
     pub oldest_waiting_seconds: Option<u64>,
     /// Customers by the state of their contact.
     pub customers: BTreeMap<String, i64>,
+    /// Queue depth and success of each kind of operation.
+    pub kinds: BTreeMap<String, KindBody>,
+    /// The last run of the retry sweep; `null` before the first one.
+    pub retry_sweep: Option<SweepRun>,
+    /// Operations that have been due for over a minute and that nobody carries out.
+    pub overdue: i64,
+}
+
+/// How one kind of operation stands.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KindBody {
+    /// Operations that wait for an attempt.
+    pub waiting: i64,
+    /// Of these, operations whose last attempt failed.
+    pub failing: i64,
+    /// Operations being carried out.
+    pub delivering: i64,
+    /// Operations that failed for good and wait for a person.
+    pub dead: i64,
+    /// Operations carried out in the last 24 hours.
+    pub succeeded_last_day: i64,
+    /// Operations that became dead letters in the last 24 hours.
+    pub died_last_day: i64,
+    /// The share of those that ended in the last 24 hours and succeeded, 0 to 1; `null` when none ended.
+    pub success_rate: Option<f64>,
+}
+
+/// Errors of capture that say the same.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NotCaptured {
+    /// Always `PUG-1206`.
+    pub error_code: String,
+    /// The table.
+    pub table: String,
+    /// The database's code.
+    pub sqlstate: String,
+    /// The database's words.
+    pub message: String,
+    /// How many changes.
+    pub changes: i64,
+    /// When the last one was written, RFC 3339.
+    pub last_at: String,
+}
+
+impl From<capture_errors::Errors> for NotCaptured {
+    fn from(errors: capture_errors::Errors) -> Self {
+        NotCaptured {
+            error_code: Code::NotCaptured.to_string(),
+            table: errors.table_name,
+            sqlstate: errors.sqlstate,
+            message: errors.message,
+            changes: errors.errors,
+            last_at: errors.last.timestamp().to_string(),
+        }
+    }
 }
 
 /// One look at everything: is it fine?
@@ -78,14 +143,13 @@ async fn read(
 /// When the store does not answer.
 pub async fn gather(state: &AppState) -> Result<StatusBody, ApiError> {
     let counts = state.queue.counts().await?;
-    let sum = |wanted: &dyn Fn(&pugmark_queue::Count) -> bool| -> i64 {
+    let sum = |wanted: &dyn Fn(&Count) -> bool| -> i64 {
         counts
             .iter()
             .filter(|count| wanted(count))
             .map(|count| count.operations)
             .sum()
     };
-    use pugmark_queue::Status::{Failed, Pending, Processing};
     let waiting = sum(&|count| matches!(count.status, Pending | Failed) && !count.dead);
     let delivering = sum(&|count| count.status == Processing);
     let dead = sum(&|count| count.dead);
@@ -93,23 +157,41 @@ pub async fn gather(state: &AppState) -> Result<StatusBody, ApiError> {
     let completed = state.queue.completed_since(yesterday).await?;
     let completed_last_day = completed.iter().map(|(_, operations)| operations).sum();
     let queued_since = state.queue.oldest_waiting().await?;
+    let kinds = kinds(state, &counts, yesterday).await?;
+    let overdue = state.queue.due(LATE).await?;
+    let overdue = overdue.iter().map(|due| due.overdue).sum();
     let mut conn = state.db.read().await?;
+    let retry_sweep = retry_sweep::last(&mut conn).await?;
     let (unplanned, captured_since) = change_log::backlog(&mut conn).await?;
     let customers = links::counts(&mut conn, CUSTOMER).await?;
+    let tables = store::slice_mode(&mut conn).await?;
+    let not_captured: Vec<NotCaptured> = capture_errors::open(&mut conn)
+        .await?
+        .into_iter()
+        .map(NotCaptured::from)
+        .collect();
     let oldest = match (queued_since, captured_since) {
         (Some(queued), Some(captured)) => Some(queued.min(captured)),
         (one, other) => one.or(other),
     };
     let oldest_waiting_seconds = oldest.map(|since| Ts::now().since(since).as_secs());
     let crm = crm_state(state);
-    let fine =
-        dead == 0 && crm == "ok" && oldest_waiting_seconds.is_none_or(|seconds| seconds < 300);
+    let fine = dead == 0
+        && crm == "ok"
+        && not_captured.is_empty()
+        && oldest_waiting_seconds.is_none_or(|seconds| seconds < 300);
+    let mut summary = summary(crm, dead, oldest_waiting_seconds);
+    if !not_captured.is_empty() {
+        summary.push_str(" Some changes could not be captured; the next gap sweep looks for them.");
+    }
     Ok(StatusBody {
-        summary: summary(crm, dead, oldest_waiting_seconds),
+        summary,
         fine,
         mode: state.mode.to_string(),
+        tables,
         crm: crm.to_owned(),
         unplanned,
+        not_captured,
         waiting,
         delivering,
         dead,
@@ -117,7 +199,48 @@ pub async fn gather(state: &AppState) -> Result<StatusBody, ApiError> {
         oldest_waiting_since: oldest.map(|since| since.timestamp().to_string()),
         oldest_waiting_seconds,
         customers,
+        kinds,
+        retry_sweep,
+        overdue,
     })
+}
+
+async fn kinds(
+    state: &AppState,
+    counts: &[Count],
+    since: Ts,
+) -> Result<BTreeMap<String, KindBody>, ApiError> {
+    let mut kinds: BTreeMap<String, KindBody> = BTreeMap::new();
+    for count in counts {
+        let kind = kinds.entry(count.kind.clone()).or_default();
+        match (count.status, count.dead) {
+            (Processing, _) => kind.delivering += count.operations,
+            (Failed, true) => kind.dead += count.operations,
+            (Failed, false) => {
+                kind.waiting += count.operations;
+                kind.failing += count.operations;
+            }
+            _ => kind.waiting += count.operations,
+        }
+    }
+    for (name, operations) in state.queue.succeeded_since(since).await? {
+        kinds.entry(name).or_default().succeeded_last_day = operations;
+    }
+    for (name, operations) in state.queue.died_since(since).await? {
+        kinds.entry(name).or_default().died_last_day = operations;
+    }
+    for kind in kinds.values_mut() {
+        kind.success_rate = rate(kind.succeeded_last_day, kind.died_last_day);
+    }
+    Ok(kinds)
+}
+
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "a share of more than 2^52 operations is no more exact than this"
+)]
+fn rate(good: i64, bad: i64) -> Option<f64> {
+    (good + bad > 0).then(|| good as f64 / (good + bad) as f64)
 }
 
 fn crm_state(state: &AppState) -> &'static str {

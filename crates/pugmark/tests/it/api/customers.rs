@@ -181,8 +181,7 @@ async fn a_partner_that_does_not_exist_is_refused_by_name(mut world: World) {
     }
     program
         .sql(
-            "CREATE TABLE public.partners (id INTEGER PRIMARY KEY); INSERT INTO public.partners VALUES (1); \
-             ALTER TABLE public.customers ADD FOREIGN KEY (\"createdByPartnerId\") REFERENCES public.partners (id)",
+            "ALTER TABLE public.customers ADD FOREIGN KEY (\"createdByPartnerId\") REFERENCES public.partners (id)",
         )
         .await;
     let mut body = customer(1);

@@ -1,8 +1,16 @@
 //! The REST API, over HTTP, as a caller meets it.
 
+mod beneficiaries;
+mod brand_ambassadors;
+mod bulk;
 mod conventions;
 mod customers;
+mod dependants;
+mod equivalence;
 mod lists;
+mod missing_requirements;
+mod payments;
+mod policies;
 mod queue;
 
 use pugmark_sandbox::FaultPlan;

@@ -1,0 +1,17 @@
+//! Kenyan phone numbers in the one spelling MicroBima stores for its staff.
+
+/// `254` and nine digits, however the number was typed: 0712345678, 254712345678, +254 (712) 345-678. `None` when it is no
+/// Kenyan mobile number.
+pub fn canonical(typed: &str) -> Option<String> {
+    let spelled = typed
+        .chars()
+        .all(|letter| letter.is_ascii_digit() || "+-() ".contains(letter));
+    let digits: String = typed.chars().filter(char::is_ascii_digit).collect();
+    let digits = digits.trim_start_matches('0');
+    let national = match digits.len() {
+        9 => digits,
+        12 => digits.strip_prefix("254")?,
+        _ => return None,
+    };
+    (spelled && national.starts_with(['1', '7'])).then(|| format!("254{national}"))
+}

@@ -1,0 +1,142 @@
+//! `application_logs`: log lines worth keeping.
+
+use pugmark_queue::db::{Conn, DbError, Ts};
+use pugmark_queue::on;
+use sqlx::QueryBuilder;
+use sqlx::types::Json;
+
+/// A line to be kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewLine {
+    /// When.
+    pub at: Ts,
+    /// `ERROR`, `WARN` or `INFO`.
+    pub level: &'static str,
+    /// The part of the program that wrote it.
+    pub target: String,
+    /// What it says.
+    pub message: String,
+    /// Its fields and those of the spans around it.
+    pub fields: serde_json::Map<String, serde_json::Value>,
+    /// The request it belongs to.
+    pub correlation_id: Option<String>,
+}
+
+/// A kept line.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct Line {
+    /// Its number; later lines have higher ones.
+    pub id: i64,
+    /// When.
+    pub at: Ts,
+    /// `ERROR`, `WARN` or `INFO`.
+    pub level: String,
+    /// The part of the program that wrote it.
+    pub target: String,
+    /// What it says.
+    pub message: String,
+    /// Its fields and those of the spans around it, a JSON object.
+    pub fields: String,
+    /// The request it belongs to.
+    pub correlation_id: Option<String>,
+}
+
+/// Keeps lines.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn insert(conn: &mut Conn, lines: &[NewLine]) -> Result<(), DbError> {
+    on!(conn, |c, DB| {
+        let mut query = QueryBuilder::<DB>::new(
+            "INSERT INTO application_logs (at, level, target, message, fields, correlation_id) ",
+        );
+        query.push_values(lines, |mut row, line| {
+            row.push_bind(line.at)
+                .push_bind(line.level)
+                .push_bind(storable(&line.target))
+                .push_bind(storable(&line.message))
+                .push_bind(Json(line.fields.clone()))
+                .push_bind(line.correlation_id.as_deref().map(storable));
+        });
+        query.build().execute(c).await.map(drop)
+    })?;
+    Ok(())
+}
+
+/// PostgreSQL keeps every character but this one.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+/// Which lines are meant. What is `None` does not restrict.
+#[derive(Debug, Clone, Default)]
+pub struct LineFilter {
+    /// Of any of these requests.
+    pub correlation_ids: Option<Vec<String>>,
+    /// Of one of these levels.
+    pub levels: Option<Vec<&'static str>>,
+    /// From this instant on.
+    pub since: Option<Ts>,
+    /// Before this instant.
+    pub until: Option<Ts>,
+    /// Older than the line with this number.
+    pub before: Option<i64>,
+    /// Most lines.
+    pub limit: u32,
+}
+
+/// Lines, newest first.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn list(conn: &mut Conn, filter: &LineFilter) -> Result<Vec<Line>, DbError> {
+    Ok(on!(conn, |c, DB| {
+        let mut query = QueryBuilder::<DB>::new(
+            "SELECT id, at, level, target, message, CAST(fields AS TEXT) AS fields, correlation_id \
+             FROM application_logs WHERE 1 = 1",
+        );
+        if let Some(ids) = &filter.correlation_ids {
+            query.push(" AND correlation_id IN (");
+            let mut list = query.separated(", ");
+            ids.iter().for_each(|id| {
+                list.push_bind(storable(id));
+            });
+            query.push(")");
+        }
+        if let Some(levels) = &filter.levels {
+            query.push(" AND level IN (");
+            let mut list = query.separated(", ");
+            levels.iter().for_each(|level| {
+                list.push_bind(*level);
+            });
+            query.push(")");
+        }
+        if let Some(since) = filter.since {
+            query.push(" AND at >= ").push_bind(since);
+        }
+        if let Some(until) = filter.until {
+            query.push(" AND at < ").push_bind(until);
+        }
+        if let Some(before) = filter.before {
+            query.push(" AND id < ").push_bind(before);
+        }
+        query
+            .push(" ORDER BY id DESC LIMIT ")
+            .push_bind(i64::from(filter.limit));
+        query.build_query_as().fetch_all(c).await
+    })?)
+}
+
+/// Removes lines older than `before`, at most `limit` of them, and says how many went.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn prune(conn: &mut Conn, before: Ts, limit: u32) -> Result<u64, DbError> {
+    let sql = "DELETE FROM application_logs WHERE id IN (SELECT id FROM application_logs WHERE at < $1 LIMIT $2)";
+    Ok(on!(conn, |c| sqlx::query(sql)
+        .bind(before)
+        .bind(i64::from(limit))
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?)
+}
