@@ -2,8 +2,8 @@
 //!
 //! A disabled trigger, a TRUNCATE, a restored backup, an error that capture swallowed, rows that are older than Pugmark: the
 //! sweep compares what is there with what was captured, and writes the missing change into `change_log`, from where it takes
-//! the same way as any other. Customers are compared with what was last delivered ([`customers`]), other rows with what was
-//! last planned ([`rows`]), payments by their sums ([`payments`]).
+//! the same way as any other. Customers are compared with what was last delivered (`customers.rs`), other rows with what was
+//! last planned (`rows.rs`), payments by their sums (`payments.rs`).
 
 mod customers;
 mod payments;
