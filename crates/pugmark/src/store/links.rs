@@ -93,6 +93,26 @@ pub async fn get(
     }))
 }
 
+/// The statement behind [`of_record`], for tests of its plan.
+pub const OF_RECORD: &str =
+    "SELECT entity_type, entity_id FROM crm_links WHERE module = $1 AND vtiger_id = $2";
+
+/// What of ours is linked to a record of the CRM: entity type and id.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn of_record(
+    conn: &mut Conn,
+    module: &str,
+    vtiger_id: &str,
+) -> Result<Option<(String, String)>, DbError> {
+    Ok(on!(conn, |c| sqlx::query_as(OF_RECORD)
+        .bind(module)
+        .bind(vtiger_id)
+        .fetch_optional(c)
+        .await)?)
+}
+
 /// A link as people see it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, sqlx::FromRow)]
 pub struct LinkView {

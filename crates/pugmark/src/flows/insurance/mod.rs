@@ -3,6 +3,7 @@
 pub mod customer;
 pub mod events;
 pub mod figures;
+pub mod inbound;
 pub mod mapping;
 pub mod mapping_check;
 pub mod mapping_trial;

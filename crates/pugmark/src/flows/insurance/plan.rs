@@ -34,10 +34,14 @@ pub mod kind {
     pub const USER_UPDATE: &str = "user.update";
     /// A password that is to be set in both systems.
     pub const USER_PASSWORD_RESET: &str = "user.password-reset";
+    /// An edit of a linked contact in the CRM, merged with the customer's row.
+    pub const CONTACT_APPLY: &str = "contact.apply";
+    /// A contact that came out of a converted lead becomes a customer.
+    pub const LEAD_CONVERT: &str = "lead.convert";
 }
 
 /// The kinds that a worker of this flow must be able to run.
-pub const KINDS: [&str; 9] = [
+pub const KINDS: [&str; 11] = [
     kind::CUSTOMER_CREATE,
     kind::CUSTOMER_UPDATE,
     kind::CUSTOMER_MARK,
@@ -47,6 +51,8 @@ pub const KINDS: [&str; 9] = [
     kind::USER_CREATE,
     kind::USER_UPDATE,
     kind::USER_PASSWORD_RESET,
+    kind::CONTACT_APPLY,
+    kind::LEAD_CONVERT,
 ];
 
 /// Entity type of customers in the queue and in `crm_links`.
