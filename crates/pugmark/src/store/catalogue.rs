@@ -159,6 +159,36 @@ pub async fn tables(conn: &mut Conn, schema: &str, names: &[&str]) -> Result<Vec
     Ok(rows.into_iter().map(Table::from).collect())
 }
 
+/// The columns of MicroBima's tables, each as `table.column`, that no index begins with. An index of a part of the rows does
+/// not count. Of tables that are not there nothing is said.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn without_index(
+    conn: &mut Conn,
+    columns: &[(&str, &str)],
+) -> Result<Vec<String>, DbError> {
+    let wanted: Vec<[&str; 2]> = columns
+        .iter()
+        .map(|(table, column)| [*table, *column])
+        .collect();
+    Ok(on!(conn, |c| {
+        sqlx::query_scalar(
+            "SELECT (wanted.pair->>0) || '.' || (wanted.pair->>1) \
+             FROM jsonb_array_elements(CAST($1 AS JSONB)) WITH ORDINALITY AS wanted (pair, place) \
+             JOIN pg_namespace n ON n.nspname = 'public' \
+             JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.pair->>0 \
+             JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = wanted.pair->>1 AND NOT a.attisdropped \
+             WHERE NOT EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indisvalid \
+                               AND i.indpred IS NULL AND i.indkey[0] = a.attnum) \
+             ORDER BY wanted.place",
+        )
+        .bind(json!(wanted).to_string())
+        .fetch_all(c)
+        .await
+    })?)
+}
+
 /// Something of ours, and whose it is.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct Thing {

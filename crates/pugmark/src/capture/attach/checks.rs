@@ -6,6 +6,9 @@ use super::Hindrance;
 use crate::capture::watched::{BESIDES, WATCHED, Watched};
 use crate::store::catalogue::{self, Found, Setting, Table};
 
+/// By these columns the figures of a customer's payments are read, for every contact that is delivered.
+const READ_BY: [(&str, &str); 2] = [("policies", "customerId"), ("policy_payments", "policyId")];
+
 /// The oldest PostgreSQL that can replace a trigger.
 const OLDEST: i32 = 140_000;
 
@@ -56,6 +59,12 @@ pub async fn check(conn: &mut Conn) -> Result<Findings, DbError> {
         &mut findings,
     );
     check_our_things(conn, &setting.role, &mut findings).await?;
+    for column in catalogue::without_index(conn, &READ_BY).await? {
+        findings.warns(
+            format!("no index begins with public.{column}: the figures of each contact read the whole table"),
+            "With many payments, have MicroBima's developers add an index (CREATE INDEX CONCURRENTLY)",
+        );
+    }
     for role in catalogue::roles_without_triggers(conn).await? {
         findings.warns(
             format!("sessions of {role} begin with session_replication_role = replica, so no trigger sees what they write"),

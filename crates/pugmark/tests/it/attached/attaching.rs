@@ -40,6 +40,25 @@ async fn attaching_watches_every_table_and_makes_none_of_microbimas() {
 }
 
 #[tokio::test]
+async fn an_index_that_the_figures_lack_is_told_until_it_is_there() {
+    let Some(microbima) = Microbima::new().await else {
+        return;
+    };
+    let column = "policy_payments.policyId";
+    let told = microbima.pugmark(&["attach"]).await;
+    assert!(told.stdout.contains(column), "{told:?}");
+
+    microbima
+        .connect(Who::Administrator)
+        .await
+        .run(r#"CREATE INDEX ON public.policy_payments ("policyId", "paymentStatus")"#)
+        .await;
+    let told = microbima.pugmark(&["attach"]).await;
+    assert_eq!(told.code, 0, "{told:?}");
+    assert!(!told.stdout.contains(column), "{told:?}");
+}
+
+#[tokio::test]
 async fn a_dry_run_shows_the_exact_sql_and_changes_nothing() {
     let Some(microbima) = Microbima::new().await else {
         return;
