@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::failure::Failure;
 use crate::postgres_programs;
-use crate::probe::{amqp_greeting, browser, postgres_login, redis_ping};
+use crate::probe::{amqp_greeting, postgres_login, program, redis_ping};
 use crate::service::{Finding, Findings, Service};
 use crate::throwaway::Throwaway;
 
@@ -55,7 +55,7 @@ fn named(service: Service, value: &str) -> Result<Finding, Failure> {
 /// Whether something is where the variable points: enough to catch a setting left over from another day.
 fn answers(service: Service, value: &str) -> bool {
     match service {
-        Service::PostgresPrograms | Service::Chromium => Path::new(value).exists(),
+        Service::PostgresPrograms | Service::Chromium | Service::Php => Path::new(value).exists(),
         Service::Postgres | Service::Rabbitmq | Service::Redis => {
             let standard_port = match service {
                 Service::Rabbitmq => amqp_greeting::ADDRESS.port(),
@@ -110,8 +110,13 @@ fn find_here(service: Service, throwaway: &mut Option<Throwaway>) -> Finding {
         },
         Service::Rabbitmq => amqp_greeting::find(amqp_greeting::ADDRESS),
         Service::Redis => redis_ping::find(redis_ping::ADDRESS),
-        Service::Chromium => browser::find(&env::var_os("PATH").unwrap_or_default()),
+        Service::Chromium => on_path(&program::CHROMIUM),
+        Service::Php => on_path(&program::PHP),
     }
+}
+
+fn on_path(family: &program::Family) -> Finding {
+    program::find(family, &env::var_os("PATH").unwrap_or_default())
 }
 
 /// A server that lets one of the likely roles in without a password and lets it create databases.

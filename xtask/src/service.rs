@@ -16,6 +16,7 @@ pub(crate) enum Service {
     Rabbitmq,
     Redis,
     Chromium,
+    Php,
 }
 
 impl Service {
@@ -25,6 +26,7 @@ impl Service {
         Self::Rabbitmq,
         Self::Redis,
         Self::Chromium,
+        Self::Php,
     ];
 
     /// The name used by `--require`, in `PUGMARK_REQUIRE` and as a path segment of test names.
@@ -35,6 +37,7 @@ impl Service {
             Self::Rabbitmq => "rabbitmq",
             Self::Redis => "redis",
             Self::Chromium => "chromium",
+            Self::Php => "php",
         }
     }
 
@@ -57,6 +60,7 @@ impl Service {
             Self::Rabbitmq => "PUGMARK_TEST_RABBITMQ_URL",
             Self::Redis => "PUGMARK_TEST_REDIS_URL",
             Self::Chromium => "PUGMARK_TEST_CHROMIUM",
+            Self::Php => "PUGMARK_TEST_PHP",
         }
     }
 }
@@ -69,6 +73,7 @@ impl fmt::Display for Service {
             Self::Rabbitmq => "RabbitMQ",
             Self::Redis => "Redis",
             Self::Chromium => "Chromium",
+            Self::Php => "PHP",
         })
     }
 }

@@ -3,8 +3,8 @@
 //! No module here has the bare name of a service: that would mark its tests as needing one.
 
 pub(crate) mod amqp_greeting;
-pub(crate) mod browser;
 pub(crate) mod postgres_login;
+pub(crate) mod program;
 pub(crate) mod redis_ping;
 
 use std::io::{self, Read};

@@ -1,4 +1,4 @@
-//! Chromium: the first browser of its family on PATH.
+//! Programs that tests run: the first of a family on PATH.
 
 use std::env;
 use std::ffi::OsStr;
@@ -6,22 +6,40 @@ use std::path::Path;
 
 use crate::service::Finding;
 
-/// Names under which distributions and vendors install it, the open build first.
-const NAMES: &[&str] = &[
-    "chromium",
-    "chromium-browser",
-    "google-chrome-stable",
-    "google-chrome",
-];
+/// A family of programs any of which will do.
+pub(crate) struct Family {
+    /// Names under which distributions and vendors install it, the preferred one first.
+    names: &'static [&'static str],
+    /// What to call it when there is none.
+    called: &'static str,
+}
+
+/// Browsers for the console, the open build first.
+pub(crate) const CHROMIUM: Family = Family {
+    names: &[
+        "chromium",
+        "chromium-browser",
+        "google-chrome-stable",
+        "google-chrome",
+    ],
+    called: "chromium or google-chrome",
+};
+
+/// PHP's command line, for the tests of the vTiger extension.
+pub(crate) const PHP: Family = Family {
+    names: &["php"],
+    called: "php",
+};
 
 /// Looks through a PATH-like list of directories.
-pub(crate) fn find(path: &OsStr) -> Finding {
-    let candidates = NAMES
+pub(crate) fn find(family: &Family, path: &OsStr) -> Finding {
+    let candidates = family
+        .names
         .iter()
         .flat_map(|name| env::split_paths(path).map(move |dir| dir.join(name)));
     match candidates.into_iter().find(|file| is_program(file)) {
         Some(program) => Finding::found(program.to_string_lossy(), program.display().to_string()),
-        None => Finding::missing("no chromium or google-chrome on PATH"),
+        None => Finding::missing(format!("no {} on PATH", family.called)),
     }
 }
 
@@ -52,7 +70,7 @@ mod tests {
         install(first.path(), "google-chrome", 0o755);
         install(second.path(), "chromium", 0o755);
         let path = env::join_paths([first.path(), second.path()]).expect("plain names");
-        let Finding::Found { value, .. } = find(&path) else {
+        let Finding::Found { value, .. } = find(&CHROMIUM, &path) else {
             panic!("both are installed");
         };
         assert_eq!(value, second.path().join("chromium").to_string_lossy());
@@ -63,7 +81,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("dir");
         install(dir.path(), "chromium", 0o644);
         assert!(matches!(
-            find(dir.path().as_os_str()),
+            find(&CHROMIUM, dir.path().as_os_str()),
             Finding::Missing { .. }
         ));
     }
