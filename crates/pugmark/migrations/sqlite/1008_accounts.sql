@@ -2,7 +2,7 @@
 -- twice: not after a crash, a retry or a lost lease. Ids are those of the queue.
 CREATE TABLE account_steps (
     operation_id BLOB NOT NULL,
-    step         TEXT NOT NULL CHECK (step IN ('login', 'login-password', 'ambassador', 'crm-user', 'crm-password')),
+    step         TEXT NOT NULL CHECK (step IN ('login', 'login-password', 'ambassador', 'crm-user', 'crm-status', 'crm-password')),
     -- Committed before the call: from then on it may have had its effect.
     begun_at     INTEGER NOT NULL,
     -- Nobody could find out whether it had its effect; what is done next a person has decided.

@@ -17,6 +17,9 @@ pub enum Step {
     Ambassador,
     /// The user exists in the CRM and is linked.
     CrmUser,
+    /// The CRM's user was told whether it is active, and its phone. Stands only as long as it is not known whether that
+    /// had its effect.
+    CrmStatus,
     /// The CRM's user has the operation's password.
     CrmPassword,
 }
@@ -29,6 +32,7 @@ impl Step {
             Step::LoginPassword => "login-password",
             Step::Ambassador => "ambassador",
             Step::CrmUser => "crm-user",
+            Step::CrmStatus => "crm-status",
             Step::CrmPassword => "crm-password",
         }
     }

@@ -147,7 +147,7 @@ impl System {
             .map(|step| match step {
                 Step::Login | Step::LoginPassword => System::Supabase,
                 Step::Ambassador => System::MicroBima,
-                Step::CrmUser | Step::CrmPassword => System::VTiger,
+                Step::CrmUser | Step::CrmStatus | Step::CrmPassword => System::VTiger,
             })
             .or((kind == kind::USER_UPDATE).then_some(System::VTiger))
     }

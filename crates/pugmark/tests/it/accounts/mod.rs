@@ -4,6 +4,7 @@ mod abilities;
 mod access;
 mod creating;
 mod interrupted;
+mod killed;
 mod lists;
 mod operating;
 mod refusing;

@@ -343,7 +343,7 @@ impl Attempt<'_> {
     }
 
     /// The present instant by the clock that wrote when a step began.
-    async fn now(&self) -> Result<Ts, Trouble> {
+    pub(super) async fn now(&self) -> Result<Ts, Trouble> {
         let asked = async {
             let mut conn = self.deliverer.db.read().await?;
             self.deliverer.queue.now(&mut conn).await

@@ -186,8 +186,6 @@ impl Attempt<'_> {
         if self.crm_id().is_none() {
             return Ok(json!({ "result": "password set", "systems": ["Supabase"] }));
         }
-        // Should vTiger's half have to wait, a disabled user need not wait behind it.
-        self.bring_in_step().await?;
         self.crm_password().await?;
         Ok(
             json!({ "result": "password set", "systems": ["Supabase", "vTiger"], "vtigerId": self.crm_id() }),

@@ -6,16 +6,18 @@
 use std::collections::BTreeMap;
 
 use pugmark_queue::QueueError;
+use pugmark_queue::db::Ts;
 use serde_json::{Value, json};
-use vtiger::{CallError, RecordId, RefusalReason};
+use vtiger::{CallError, Class, RecordId, RefusalReason};
 
 use super::agreement;
 use super::attempt::Attempt;
 use crate::crm::USERS;
 use crate::crm::accounts::{self, Ability, Way};
 use crate::delivery::Trouble;
-use crate::flows::insurance::plan::USER;
+use crate::flows::insurance::plan::{USER, kind};
 use crate::problem::Code;
+use crate::store::account_steps::{self, Step};
 use crate::store::links;
 
 /// Fields of a user with their values.
@@ -37,23 +39,35 @@ pub(super) fn fields(active: bool, phone: Option<&str>) -> Fields {
 }
 
 impl Attempt<'_> {
+    /// What the user should be by the ambassador's row, and whether it is to be active.
+    async fn wanted(&self) -> Result<(Fields, bool), Trouble> {
+        let row = self.ambassador_row().await?;
+        // A row that is gone counts as disabled.
+        let active = row.as_ref().is_some_and(|row| row.is_active);
+        let phone = row.as_ref().and_then(|row| row.phone_number.as_deref());
+        Ok((fields(active, phone), active))
+    }
+
     pub(super) async fn bring_in_step(&mut self) -> Result<Value, Trouble> {
         let Some(user) = self.crm_id() else {
             return Ok(
                 json!({ "result": "nothing to do", "why": "the ambassador has no user in vTiger" }),
             );
         };
-        let row = self.ambassador_row().await?;
-        // A row that is gone counts as disabled.
-        let active = row.as_ref().is_some_and(|row| row.is_active);
-        let phone = row.as_ref().and_then(|row| row.phone_number.as_deref());
-        let wanted = fields(active, phone);
-        let changed = self.difference(&wanted);
+        let (wanted, active) = self.wanted().await?;
+        // What may have been sent and not been heard of: what was agreed on may no longer be so, and all of it is sent.
+        let in_doubt = self.status_in_doubt();
+        let changed = match in_doubt {
+            Some(_) => wanted.clone(),
+            None => self.difference(&wanted),
+        };
         if changed.is_empty() {
             return Ok(json!({ "result": "unchanged", "vtigerId": user }));
         }
-        // What an earlier attempt sent may still arrive, and would undo what is sent now.
-        if self.operation.unknown_at.is_some() && !self.deliverer.settled(self.operation) {
+        // It may still arrive, and would undo what is sent now.
+        if let Some(since) = in_doubt
+            && self.now().await? < since.after(self.deliverer.crm.settings.settle_window())
+        {
             return Err(Trouble::later(
                 Code::Settling,
                 "an earlier change may still arrive in vTiger; its window is waited out".to_owned(),
@@ -61,6 +75,17 @@ impl Attempt<'_> {
         }
         self.crm_is_open()?;
         self.send(&user, wanted, changed, active).await
+    }
+
+    /// Since when a change of the user may be on its way of which nothing was heard. An update does nothing else in the CRM;
+    /// what does more notes the step.
+    fn status_in_doubt(&self) -> Option<Ts> {
+        if self.operation.kind == kind::USER_UPDATE {
+            return self.operation.unknown_at;
+        }
+        self.progress
+            .of(Step::CrmStatus)
+            .map(|stand| stand.begun_at)
     }
 
     fn difference(&self, wanted: &Fields) -> Fields {
@@ -85,7 +110,16 @@ impl Attempt<'_> {
             Err(lack) => return Err(self.lacking(lack)),
         };
         let sent: Vec<String> = changed.keys().cloned().collect();
-        match accounts::change(&client, way, user, &changed).await {
+        if self.operation.kind != kind::USER_UPDATE {
+            self.begin_steps(&[Step::CrmStatus]).await?;
+        }
+        let told = accounts::change(&client, way, user, &changed).await;
+        if let Err(error) = &told
+            && error.class() != Class::Unknown
+        {
+            self.withdraw_steps(&[Step::CrmStatus]).await?;
+        }
+        match told {
             Ok(()) => {
                 self.agreed(user, wanted, way == Way::Extension).await?;
                 Ok(json!({ "result": "updated", "vtigerId": user, "fields": sent }))
@@ -140,8 +174,9 @@ impl Attempt<'_> {
         let agreement = agreement(user.as_str(), known, &[]);
         let queue = self.deliverer.queue.clone();
         let person = self.user().to_owned();
-        self.commit("user in step", move |conn, _, now| {
+        self.commit("user in step", move |conn, operation, now| {
             Box::pin(async move {
+                account_steps::withdraw(conn, operation, Step::CrmStatus).await?;
                 links::set_synced(conn, USER, &person, USERS, &agreement, now).await?;
                 if enabling {
                     queue.unblock(conn, Ability::Enable.key()).await?;
