@@ -8,7 +8,7 @@ final class PugmarkCrmCustomFields implements PugmarkCustomFields
     /** uitype, typeofdata, column type */
     const KINDS = array(
         'text' => array(1, 'V~O~LE~64', 'VARCHAR(64)'),
-        'decimal' => array(7, 'NN~O~15,2', 'DECIMAL(15,2)'),
+        'decimal' => array(7, 'NN~O', 'DECIMAL(15,2)'),
         'date' => array(5, 'D~O', 'DATE'),
         'integer' => array(7, 'I~O', 'INT(11)'),
     );

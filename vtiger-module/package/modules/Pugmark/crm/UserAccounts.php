@@ -49,6 +49,8 @@ final class PugmarkCrmUserAccounts implements PugmarkUserAccounts
         $user = CRMEntity::getInstance('Users');
         $user->column_fields['language'] = empty($default_language) ? 'en_us' : $default_language;
         $user->column_fields['is_admin'] = 'off';
+        // As in the CRM's own form; without it this user's decimals are cut to whole numbers.
+        $user->column_fields['no_of_currency_decimals'] = '2';
         $user->column_fields['status'] = 'Active';
         $user->column_fields['confirm_password'] = $fields['user_password'];
         foreach ($fields as $name => $value) {

@@ -100,6 +100,10 @@ final class PugmarkUsers
         }
         $this->references->start('Users', $reference);
         $number = $same ? $this->finish($same[0]['number'], $fields) : $this->accounts->create($fields);
+        if ($this->accounts->find($number) === null) {
+            // vTiger goes on after a failed query as if nothing had happened.
+            throw new PugmarkRefused('CREATE_UNPROVEN', 'The CRM did not store the user');
+        }
         $this->references->finish('Users', $reference, $number);
         return $number;
     }
