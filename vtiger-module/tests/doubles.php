@@ -85,7 +85,7 @@ final class MemoryReferences implements PugmarkReferenceTable
     public function start(string $module, string $reference): void
     {
         $this->world->before('start');
-        $this->rows += array("$module|$reference" => array('state' => 'started', 'crmid' => null));
+        $this->rows += array("$module|$reference" => array('state' => 'started', 'crmid' => null, 'after' => 0));
         $this->world->after('start');
     }
 
@@ -93,9 +93,17 @@ final class MemoryReferences implements PugmarkReferenceTable
     {
         $this->world->before('finish');
         if (isset($this->rows["$module|$reference"])) {
-            $this->rows["$module|$reference"] = array('state' => 'done', 'crmid' => $crmid);
+            $this->rows["$module|$reference"] = array('state' => 'done', 'crmid' => $crmid) + $this->rows["$module|$reference"];
         }
         $this->world->after('finish');
+    }
+
+    public function forget(string $module, string $reference): void
+    {
+        $this->world->before('forget');
+        if (isset($this->rows["$module|$reference"]) && $this->rows["$module|$reference"]['state'] === 'started') {
+            unset($this->rows["$module|$reference"]);
+        }
     }
 }
 
@@ -108,6 +116,9 @@ final class MemoryRecords implements PugmarkRecords
     public $records = array();
     public $deleted = array();
     public $saves = array();
+    /** Marks of records, and which records have all their rows. */
+    public $marks = array();
+    public $complete = array();
     /** Thrown by create, before or after the record is stored. */
     public $failBefore = null;
     public $failAfter = null;
@@ -158,23 +169,50 @@ final class MemoryRecords implements PugmarkRecords
         return $this->records[$crmid] + array_fill_keys(array_keys(self::TYPES), '');
     }
 
-    public function create(string $module, array $fields, bool $bulk): int
+    public function create(string $module, array $fields, bool $bulk, string $mark): int
     {
         $this->world->before('create');
         if ($this->failBefore) {
             throw $this->failBefore;
         }
         $crmid = $this->next++;
-        if ($this->loseReference) {
-            unset($fields['cf_ref']);
+        $this->marks[$crmid] = $mark;
+        $this->keep($crmid, array_diff_key($fields, array('cf_ref' => 1)));
+        $this->world->after('half of create');
+        if (!$this->loseReference) {
+            $this->keep($crmid, $fields);
         }
-        $this->keep($crmid, $fields);
+        $this->world->after('most of create');
+        $this->complete[$crmid] = true;
         $this->saves[] = array('create', $crmid, $fields, $bulk);
         $this->world->after('create');
         if ($this->failAfter) {
             throw $this->failAfter;
         }
         return $crmid;
+    }
+
+    public function unmark(int $crmid): void
+    {
+        $this->world->before('unmark');
+        unset($this->marks[$crmid]);
+        $this->world->after('unmark');
+    }
+
+    public function repair(string $module, int $crmid): void
+    {
+        $this->complete[$crmid] = true;
+        unset($this->marks[$crmid]);
+    }
+
+    public function discard(string $module, string $field, string $mark, int $after): void
+    {
+        $this->world->before('discard');
+        foreach (array_keys($this->marks, $mark, true) as $crmid) {
+            if ($crmid > $after && empty($this->records[$crmid][$field])) {
+                $this->deleted[$crmid] = true;
+            }
+        }
     }
 
     public function revise(string $module, int $crmid, array $fields, bool $bulk): void

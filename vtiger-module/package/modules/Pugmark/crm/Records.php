@@ -77,13 +77,41 @@ final class PugmarkCrmRecords implements PugmarkRecords
         });
     }
 
-    public function create(string $module, array $fields, bool $bulk): int
+    public function create(string $module, array $fields, bool $bulk, string $mark): int
     {
+        // The source is stored with the very first row of a record.
+        $fields = array('source' => $mark) + $fields;
         $record = $this->saved($bulk, function () use ($module, $fields) {
             return vtws_create($module, $fields, $this->user);
         });
         $parts = explode('x', $record['id']);
         return (int) $parts[1];
+    }
+
+    public function unmark(int $crmid): void
+    {
+        $this->database->run("UPDATE vtiger_crmentity SET source = 'WEBSERVICE' WHERE crmid = ?", array($crmid));
+    }
+
+    public function repair(string $module, int $crmid): void
+    {
+        $entity = CRMEntity::getInstance($module);
+        foreach ($entity->tab_name as $table) {
+            if ($table !== 'vtiger_crmentity' && isset($entity->tab_name_index[$table])) {
+                $key = $entity->tab_name_index[$table];
+                $this->database->run("INSERT IGNORE INTO $table ($key) VALUES (?)", array($crmid));
+            }
+        }
+        $this->unmark($crmid);
+    }
+
+    public function discard(string $module, string $field, string $mark, int $after): void
+    {
+        $place = $this->place($module, $field);
+        // As the recycle bin does it; vTiger's own deletion would trip over the missing rows.
+        $this->database->run("UPDATE vtiger_crmentity e LEFT JOIN {$place['tablename']} t ON t.{$place['key']} = e.crmid "
+            . "SET e.deleted = 1 WHERE e.crmid > ? AND e.source = ? AND e.setype = ? AND e.deleted = 0 "
+            . "AND (t.{$place['columnname']} IS NULL OR t.{$place['columnname']} = '')", array($after, $mark, $this->kept($module)));
     }
 
     public function revise(string $module, int $crmid, array $fields, bool $bulk): void

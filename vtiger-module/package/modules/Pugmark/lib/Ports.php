@@ -13,7 +13,7 @@ interface PugmarkSettingsTable
 /** Which record belongs to which reference of ours; at most one row for a module and reference. */
 interface PugmarkReferenceTable
 {
-    /** @return array|null with state ('started' or 'done') and crmid (int or null) */
+    /** @return array|null with state ('started' or 'done'), crmid (int or null), and after: the newest record's number at the start */
     public function find(string $module, string $reference);
 
     /** Notes that a record is about to be made; does nothing where there is a row. */
@@ -21,6 +21,9 @@ interface PugmarkReferenceTable
 
     /** Notes the record of a started reference. */
     public function finish(string $module, string $reference, int $crmid): void;
+
+    /** Forgets a reference that is started only. */
+    public function forget(string $module, string $reference): void;
 }
 
 /** The records of the CRM, by module and number. Values are those of the web service. */
@@ -44,8 +47,21 @@ interface PugmarkRecords
     /** @return array field => value */
     public function read(string $module, int $crmid): array;
 
-    /** Makes a record and gives its number. In bulk: without workflows, history and events. */
-    public function create(string $module, array $fields, bool $bulk): int;
+    /**
+     * Makes a record and gives its number. In bulk: without workflows, history and events.
+     *
+     * @param string $mark what the record carries from its first row on, until unmark
+     */
+    public function create(string $module, array $fields, bool $bulk, string $mark): int;
+
+    /** Takes the mark off a record. */
+    public function unmark(int $crmid): void;
+
+    /** Takes the mark off, and adds what is missing of a record whose making was cut off after it got its reference. */
+    public function repair(string $module, int $crmid): void;
+
+    /** Removes what a making that was cut off left with this mark, if the field never got a value. Looks above a number. */
+    public function discard(string $module, string $field, string $mark, int $after): void;
 
     public function revise(string $module, int $crmid, array $fields, bool $bulk): void;
 

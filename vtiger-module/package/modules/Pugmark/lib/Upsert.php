@@ -4,7 +4,8 @@
  *
  * vTiger 8 has no transactions. Each element therefore takes a lock on its reference, notes 'started', creates, and
  * notes the record. A reference that is 'started' without a record is looked for among the records before anything
- * is made.
+ * is made. A record carries a mark while it is made, so that one cut off half-way is known for what it is: finished if
+ * it holds its reference, else removed before it is made again.
  */
 final class PugmarkUpsert
 {
@@ -117,13 +118,20 @@ final class PugmarkUpsert
                 $id = $this->records->id($module, $crmid);
                 throw new PugmarkRefused('RECORD_DELETED', "The record $id of this reference was deleted", $id);
             }
-            return $this->revise($module, $field, $crmid, $wish, $types, $bulk);
+            return $this->revise($module, $field, $crmid, $wish, $types, $bulk, false);
         }
         $crmid = $this->holder($module, $field, $reference);
         $this->references->start($module, $reference);
         if ($crmid !== null) {
+            if ($row !== null) {
+                $this->records->repair($module, $crmid);
+            }
+            $answer = $this->revise($module, $field, $crmid, $wish, $types, $bulk, $row !== null);
             $this->references->finish($module, $reference, $crmid);
-            return $this->revise($module, $field, $crmid, $wish, $types, $bulk);
+            return $answer;
+        }
+        if ($row !== null) {
+            $this->records->discard($module, $field, $this->mark($module, $reference), $row['after']);
         }
         return $this->create($module, $field, $wish, $bulk);
     }
@@ -143,11 +151,12 @@ final class PugmarkUpsert
         $reference = $wish['reference'];
         $fields = array($field => $reference) + $wish['fields'] + $wish['createOnly'];
         try {
-            $crmid = $this->records->create($module, $fields, $bulk);
+            $crmid = $this->records->create($module, $fields, $bulk, $this->mark($module, $reference));
         } catch (Throwable $failure) {
             // A handler or workflow may fail after the record was stored.
             $crmid = $this->holder($module, $field, $reference);
             if ($crmid === null) {
+                $this->undo($module, $field, $reference);
                 throw $failure;
             }
         }
@@ -155,11 +164,27 @@ final class PugmarkUpsert
             throw new PugmarkRefused('CREATE_UNPROVEN', 'The CRM made a record that does not hold the reference',
                 $this->records->id($module, $crmid));
         }
+        $this->records->unmark($crmid);
         $this->references->finish($module, $reference, $crmid);
         return array('status' => 'created', 'id' => $this->records->id($module, $crmid));
     }
 
-    private function revise(string $module, string $field, int $crmid, array $wish, array $types, bool $bulk): array
+    /** Leaves nothing of a record that the CRM refused to make. */
+    private function undo(string $module, string $field, string $reference): void
+    {
+        $row = $this->references->find($module, $reference);
+        $this->records->discard($module, $field, $this->mark($module, $reference), $row['after']);
+        $this->references->forget($module, $reference);
+    }
+
+    private function mark(string $module, string $reference): string
+    {
+        return 'PUGMARK ' . strtoupper(sha1($module . '|' . $reference));
+    }
+
+    /** @param bool $unfinished whether its making was cut off, so that the CRM's events have not seen it yet */
+    private function revise(string $module, string $field, int $crmid, array $wish, array $types, bool $bulk,
+        bool $unfinished): array
     {
         $id = $this->records->id($module, $crmid);
         $stored = $this->records->read($module, $crmid);
@@ -175,7 +200,7 @@ final class PugmarkUpsert
         $changes = array();
         // The reference comes first: a record that lost it by hand gets it back.
         foreach (array($field => $wish['reference']) + $wish['fields'] as $name => $value) {
-            if (!PugmarkComparison::same($types[$name], $this->value($stored, $name), $value)) {
+            if ($unfinished || !PugmarkComparison::same($types[$name], $this->value($stored, $name), $value)) {
                 $changes[$name] = $value;
             }
         }
