@@ -8,6 +8,7 @@
 require __DIR__ . '/runner.php';
 require dirname(__DIR__) . '/package/modules/Pugmark/lib/load.php';
 require __DIR__ . '/doubles.php';
+require __DIR__ . '/doubles_outside.php';
 
 PugmarkRunner::$only = isset($argv[1]) ? $argv[1] : '';
 foreach (array_merge(glob(__DIR__ . '/contracts/*.php'), glob(__DIR__ . '/unit/*.php')) as $file) {
