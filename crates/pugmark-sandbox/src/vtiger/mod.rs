@@ -15,6 +15,7 @@ mod cloud;
 mod collation;
 mod columns;
 mod config;
+mod conversion;
 mod crm;
 mod custom;
 mod dialect;

@@ -197,6 +197,7 @@ fn dispatch(
         "retrieve_related" => related::retrieve(call, text("id"), text("relatedLabel")),
         "query_related" => related::query(call, text("query"), text("id"), text("relatedLabel")),
         "add_related" => related::add(call, text("sourceRecordId")),
+        "convertlead" => call.convert_lead(&element()?),
         "logout" => log_out(call, params, session),
         "changepassword" => user_operations::change_password(
             call,

@@ -32,6 +32,8 @@ pub(super) struct State {
     pub(super) private: BTreeSet<ModuleIndex>,
     /// Record and user, for each user who ever saved the record.
     pub(super) saved_by: HashSet<(u64, u64)>,
+    /// Leads that were converted: no query shows them any more.
+    pub(super) converted: HashSet<u64>,
     pub(super) seed: u64,
     pub(super) release: Release,
     /// In whose ids the journal and the sandbox's owner speak.
@@ -53,6 +55,7 @@ impl State {
             references: HashMap::new(),
             private: BTreeSet::new(),
             saved_by: HashSet::new(),
+            converted: HashSet::new(),
             seed: config.seed,
             release: config.release,
             canonical: if cloud {
