@@ -38,6 +38,7 @@ mod sharing;
 mod spoil;
 mod state;
 mod store;
+mod sync;
 mod ui;
 mod user_operations;
 mod users;

@@ -69,15 +69,16 @@ impl Registry {
             | "retrieve_related" | "query_related" => (Source::Get, Health::Works),
             "login" | "extendsession" | "create" | "update" | "revise" | "delete"
             | "add_related" => (Source::Post, Health::Works),
-            "logout" | "convertlead" => (Source::Post, works_if(self.parameters_fit, Health::Dies)),
+            "logout" | "convertlead" | "wsapp_register" => {
+                (Source::Post, works_if(self.parameters_fit, Health::Dies))
+            }
             "changepassword" | "deleteuser" => {
                 let health = works_if(self.user_files_found, Health::FileMissing);
                 (Source::Post, health)
             }
-            "sync" | "retrieve_inventory" | "files_retrieve" => (Source::Get, Health::Dies),
-            "wsapp_register" | "wsapp_get" | "wsapp_put" | "wsapp_deregister" => {
-                (Source::Post, Health::Dies)
-            }
+            "sync" => (Source::Get, works_if(self.parameters_fit, Health::Dies)),
+            "retrieve_inventory" | "files_retrieve" => (Source::Get, Health::Dies),
+            "wsapp_get" | "wsapp_put" | "wsapp_deregister" => (Source::Post, Health::Dies),
             other if self.is_own(other) => (Source::Post, Health::Works),
             other if self.extension => (extension::source(other)?, Health::Works),
             _ => return None,

@@ -91,6 +91,19 @@ impl State {
             .to_string()
     }
 
+    /// A second since 1970 as the server writes it.
+    pub(super) fn server_second(&self, second: i64) -> String {
+        let at = Timestamp::from_second(second).unwrap_or(Timestamp::MAX);
+        self.server_time(at)
+    }
+
+    /// A moment that the server wrote, in seconds since 1970.
+    pub(super) fn epoch(&self, written: &str) -> Option<i64> {
+        let local: jiff::civil::DateTime = written.parse().ok()?;
+        let local = local.to_zoned(TimeZone::UTC).ok()?.timestamp();
+        Some(local.checked_sub(self.time_zone).ok()?.as_second())
+    }
+
     /// A cell's value; empty for NULL and for what does not exist.
     pub(super) fn cell(&self, module: ModuleIndex, number: u64, field: &str) -> &str {
         let position = self.catalogue.module(module).field(field);
