@@ -147,6 +147,7 @@ pub(super) fn execute(stage: Stage<'_>, request: &Request) -> Served {
         request_no: Some(stage.request_no),
         began_at: stage.began_at,
         source: "WEBSERVICE",
+        bulk: false,
     };
     let answer = dispatch(&mut call, &name, &params, config);
     Served {

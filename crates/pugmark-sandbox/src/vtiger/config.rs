@@ -283,6 +283,8 @@ pub(crate) struct Config {
     pub(crate) extension: bool,
     /// Fewest characters of a password that the extension sets.
     pub(crate) shortest_password: usize,
+    /// Login names of those who may set passwords through the extension; none for every administrator.
+    pub(crate) password_callers: Option<Vec<String>>,
     /// Built-in fields that an administrator marked unique.
     pub(crate) unique_fields: Vec<(String, String)>,
     pub(crate) latency: Latency,
@@ -292,6 +294,14 @@ pub(crate) struct Config {
     pub(crate) max_body: usize,
     pub(crate) quota: CloudQuota,
     pub(crate) cloud_leads: bool,
+}
+
+impl Config {
+    /// Whether this caller, an administrator, may set passwords through the extension.
+    pub(crate) fn may_set_passwords(&self, caller: &str) -> bool {
+        let names = self.password_callers.as_ref();
+        names.is_none_or(|names| names.iter().any(|name| name.eq_ignore_ascii_case(caller)))
+    }
 }
 
 impl Default for Config {
@@ -309,6 +319,7 @@ impl Default for Config {
             extension: false,
             // As many as Supabase Auth asks for.
             shortest_password: 6,
+            password_callers: None,
             unique_fields: Vec::new(),
             latency: Latency::default(),
             clock: Clock::default(),

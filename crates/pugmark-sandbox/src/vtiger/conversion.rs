@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::catalogue::ModuleIndex;
+use super::extension::Kind;
 use super::failure::{Answer, Failure};
 use super::records::Call;
 use super::values::Input;
@@ -173,12 +174,17 @@ impl Call<'_> {
         self.stamp(leads, lead);
         self.state.converted.insert(lead);
         let (id, module) = self.named(leads, lead);
-        let into: BTreeMap<String, String> = self
+        let numbers: BTreeMap<String, u64> = self
             .names_of(became)
             .into_iter()
-            .map(|(module, number)| (module.to_owned(), self.state.canonical.id(module, number)))
+            .map(|(module, number)| (module.to_owned(), number))
+            .collect();
+        let into = numbers
+            .iter()
+            .map(|(module, number)| (module.clone(), self.state.canonical.id(module, *number)))
             .collect();
         self.note(JournalKind::LeadConverted { id, module, into });
+        self.saved(Kind::Converted, leads, lead, &numbers);
     }
 
     fn names_of(&self, became: Became) -> Vec<(&'static str, u64)> {

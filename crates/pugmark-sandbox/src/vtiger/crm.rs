@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::fault::{Fault, Faults};
 use crate::journal::{Journal, JournalKind, Moment, Outcome};
 use crate::server::System;
+use crate::webhook::WebhookFaults;
 use crate::wire::{Delivery, Reply, Request};
 
 /// A CRM; shared by all connections.
@@ -33,6 +34,9 @@ pub(super) struct Crm {
     clock: Mutex<Clock>,
     state: Mutex<State>,
     meter: Mutex<Meter>,
+    /// Held while the cron task runs.
+    pub(super) cron: tokio::sync::Mutex<()>,
+    webhook_faults: Mutex<WebhookFaults>,
     requests: AtomicU64,
 }
 
@@ -61,6 +65,8 @@ impl Crm {
             journal: Journal::default(),
             state: Mutex::new(state),
             meter: Mutex::default(),
+            cron: tokio::sync::Mutex::default(),
+            webhook_faults: Mutex::default(),
             requests: AtomicU64::new(0),
         })
     }
@@ -125,6 +131,10 @@ impl Crm {
                 .map(|(number, _)| state.canonical.id(name, number))
                 .collect()
         })
+    }
+
+    pub(super) fn webhook_faults(&self) -> MutexGuard<'_, WebhookFaults> {
+        lock(&self.webhook_faults)
     }
 
     pub(super) fn now(&self) -> Timestamp {

@@ -9,6 +9,7 @@
 mod activities;
 mod answers;
 mod auth;
+mod builder;
 mod catalogue;
 mod checks;
 mod cloud;
@@ -47,8 +48,10 @@ mod vtql;
 mod webservice;
 mod widths;
 
+pub use builder::VtigerSandboxBuilder;
 pub use config::{CloudQuota, CustomField, CustomFieldKind, Edition, Latency, UserSpec, Variant};
+pub use extension::CronReport;
 pub use release::Release;
-pub use sandbox::{VtigerSandbox, VtigerSandboxBuilder};
+pub use sandbox::VtigerSandbox;
 pub use store::StoredRecord;
 pub use users::{NewUser, StoredUser};

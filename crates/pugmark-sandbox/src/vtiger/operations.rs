@@ -154,6 +154,7 @@ fn in_session(
                 request_no: Some(stage.request_no),
                 began_at: stage.began_at,
                 source: "WEBSERVICE",
+                bulk: false,
             };
             dispatch(&mut call, name, params, session, stage.config)
         }
@@ -217,7 +218,7 @@ fn dispatch(
         ),
         "deleteuser" => user_operations::delete_user(call, text("id"), text("newOwnerId")),
         own if call.state.registry.is_own(own) => user_operations::create_user(call, &element()?),
-        other => extension::dispatch(call, other, params, element, config.shortest_password),
+        other => extension::dispatch(call, other, params, element, config),
     }
 }
 

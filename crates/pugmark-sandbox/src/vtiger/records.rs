@@ -1,11 +1,14 @@
 //! `create`, `retrieve`, `revise`, `update`, `delete` and what they have in common.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::answers::is_name_field;
 use super::catalogue::{Field, ModuleIndex};
 use super::dialect::Dialect;
+use super::extension::Kind;
 use super::failure::{Answer, Failure};
 use super::principals::{self, Actor};
 use super::saving::{Placed, is_secret};
@@ -26,6 +29,8 @@ pub(super) struct Call<'a> {
     pub(super) began_at: u64,
     /// Value of `source` on records it creates.
     pub(super) source: &'static str,
+    /// vTiger's bulk save mode: no workflows, no history, no event handlers.
+    pub(super) bulk: bool,
 }
 
 /// The two ways of changing a record.
@@ -156,8 +161,10 @@ impl Call<'_> {
         }
         self.stamp(module, number);
         self.state.store.recycle(module, number);
+        let at = module;
         let (id, module) = self.named(module, number);
         self.note(JournalKind::Deleted { id, module });
+        self.saved(Kind::Deleted, at, number, &BTreeMap::new());
         Ok(json!({ "status": "successful" }))
     }
 
@@ -168,8 +175,9 @@ impl Call<'_> {
             return false;
         }
         self.stamp(module, number);
-        let (id, module) = self.named(module, number);
-        self.note(JournalKind::Restored { id, module });
+        let (id, name) = self.named(module, number);
+        self.note(JournalKind::Restored { id, module: name });
+        self.saved(Kind::Restored, module, number, &BTreeMap::new());
         true
     }
 

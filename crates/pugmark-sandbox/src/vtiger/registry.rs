@@ -56,6 +56,11 @@ impl Registry {
         self.extension = installed;
     }
 
+    /// Whether Pugmark's extension is installed.
+    pub(super) fn has_extension(&self) -> bool {
+        self.extension
+    }
+
     /// Whether this is an operation of the administrator's own.
     pub(super) fn is_own(&self, name: &str) -> bool {
         self.own.iter().any(|own| own == name)

@@ -8,6 +8,7 @@ use super::activities::complete_activity;
 use super::catalogue::Module;
 use super::catalogue::{Field, Kind, ModuleIndex};
 use super::entities;
+use super::extension::Kind as Saved;
 use super::failure::Failure;
 use super::principals;
 use super::records::{Call, Mode, after_x, leading_digits};
@@ -120,8 +121,22 @@ impl Call<'_> {
         }
     }
 
+    /// Tells everything that vTiger wakes after a save.
+    pub(super) fn saved(
+        &mut self,
+        kind: Saved,
+        module: ModuleIndex,
+        number: u64,
+        into: &BTreeMap<String, u64>,
+    ) {
+        if !self.bulk {
+            self.note_in_outbox(kind, module, number, into);
+        }
+    }
+
     pub(super) fn after_create(&mut self, module: ModuleIndex, number: u64) {
         self.note_created(module, number);
+        self.saved(Saved::Created, module, number, &BTreeMap::new());
         // A comment touches the record it is about.
         let about = self.state.catalogue.module(module);
         if about.name != "ModComments" {
@@ -183,19 +198,20 @@ impl Call<'_> {
         }
         // Also when nothing changed.
         self.stamp(module, number);
-        let (id, module) = self.named(module, number);
+        let (id, name) = self.named(module, number);
         self.note(match mode {
             Mode::Revise => JournalKind::Revised {
                 id,
-                module,
+                module: name,
                 changed,
             },
             Mode::Update => JournalKind::Updated {
                 id,
-                module,
+                module: name,
                 changed,
             },
         });
+        self.saved(Saved::Updated, module, number, &BTreeMap::new());
     }
 
     pub(super) fn note_created(&self, module: ModuleIndex, number: u64) {

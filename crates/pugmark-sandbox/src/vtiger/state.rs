@@ -8,15 +8,16 @@ use serde_json::Value;
 
 use super::auth::Auth;
 use super::catalogue::{Catalogue, Kind, ModuleIndex};
-use super::config::{Config, Edition};
+use super::config::{Config, CustomField, Edition};
 use super::dialect::Dialect;
 use super::entities;
+use super::extension;
 use super::principals;
 use super::registry::Registry;
 use super::release::Release;
 use super::roles;
 use super::sharing::Reader;
-use super::store::{Store, StoredRecord};
+use super::store::{Store, StoredRecord, unset};
 use crate::fault::mix;
 
 /// The whole state; one lock guards it.
@@ -28,6 +29,8 @@ pub(super) struct State {
     pub(super) registry: Registry,
     /// By the reference under which the extension created a user: the user. They outlive the extension, as its table does.
     pub(super) references: HashMap<String, u64>,
+    /// What else the extension keeps.
+    pub(super) extension: extension::Tables,
     /// Modules whose records only their owners see.
     pub(super) private: BTreeSet<ModuleIndex>,
     /// Record and user, for each user who ever saved the record.
@@ -53,6 +56,7 @@ impl State {
             auth: Auth::new(config.session_idle),
             registry: Registry::new(config),
             references: HashMap::new(),
+            extension: extension::Tables::new(config.seed),
             private: BTreeSet::new(),
             saved_by: HashSet::new(),
             converted: HashSet::new(),
@@ -74,6 +78,19 @@ impl State {
         principals::seed(&mut state, &config.users);
         roles::seed(&mut state);
         Ok(state)
+    }
+
+    /// Adds a custom field to a module that has records already. Says whether there is such a module.
+    pub(super) fn add_field(&mut self, field: &CustomField, name: &str) -> bool {
+        let Some(module) = self.catalogue.find(&field.module) else {
+            return false;
+        };
+        let Some(at) = self.catalogue.add_field(module, field, name) else {
+            return false;
+        };
+        let cell = unset(&self.catalogue.module(module).fields[at].kind);
+        self.store.insert_column(module, at, &cell);
+        true
     }
 
     /// The next number of the sandbox's own chance: the same seed and the same calls give the same numbers.

@@ -183,6 +183,20 @@ impl Store {
         true
     }
 
+    /// Gives every row of a module, deleted ones too, a further cell at this position.
+    pub(super) fn insert_column(&mut self, module: ModuleIndex, at: usize, cell: &Cell) {
+        let table = &mut self.tables[module];
+        // Indexes are made anew when a query asks for them.
+        table.indexes.clear();
+        let deleted = self.recycled.values_mut();
+        let deleted = deleted
+            .filter(|(own, _)| *own == module)
+            .map(|(_, row)| row);
+        for row in table.rows.values_mut().chain(deleted) {
+            row.insert(at, cell.clone());
+        }
+    }
+
     /// Puts a record into the recycle bin. Says whether it was there.
     pub(super) fn recycle(&mut self, module: ModuleIndex, number: u64) -> bool {
         let row = self.row(module, number).cloned();

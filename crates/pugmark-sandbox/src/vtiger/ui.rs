@@ -34,6 +34,7 @@ pub(super) fn person<'a>(
         request_no: None,
         began_at: u64::MAX,
         source: SOURCE,
+        bulk: false,
     })
 }
 

@@ -60,7 +60,7 @@ async fn its_operations_are_unknown_until_it_is_installed_and_after_it_is_remove
     crm.install_extension();
     let shown = info().await.result();
     assert_eq!(shown["version"], "1.0.0");
-    assert_eq!(shown["operations"].as_array().unwrap().len(), 5);
+    assert_eq!(shown["operations"].as_array().unwrap().len(), 9);
     crm.remove_extension();
     assert!(unknown(&info().await));
     assert!(unknown(&create(&caller, &asha()).await));
@@ -126,7 +126,10 @@ async fn a_create_is_refused_for_a_name_taken_a_role_unknown_and_a_value_missing
     fatuma["roleid"] = json!("H99");
     let refused = create(&caller, &fatuma).await.json();
     assert_eq!(refused["error"]["code"], "ROLE_NOT_FOUND");
-    assert_eq!(refused["error"]["message"], "No role H99");
+    assert_eq!(
+        refused["error"]["message"],
+        "No role H99, or several of this name"
+    );
     for field in ["user_password", "reference", "email1"] {
         let mut lacking = asha();
         lacking.as_object_mut().unwrap().remove(field);
