@@ -214,11 +214,8 @@ impl Store {
         module: ModuleIndex,
         number: u64,
     ) -> bool {
-        if !self
-            .recycled
-            .get(&number)
-            .is_some_and(|(own, _)| *own == module)
-        {
+        let lies = self.recycled.get(&number);
+        if lies.is_none_or(|(own, _)| *own != module) {
             return false;
         }
         if let Some((_, row)) = self.recycled.remove(&number) {

@@ -111,7 +111,7 @@ impl Outbox {
 
     pub(super) fn keep(&mut self, newest: usize) {
         let gone = self.rows.len().saturating_sub(newest);
-        if let Some(row) = self.rows.drain(..gone).last() {
+        if let Some(row) = self.rows.drain(..gone).next_back() {
             self.removed = row.id;
         }
     }

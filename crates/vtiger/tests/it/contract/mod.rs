@@ -4,6 +4,7 @@
 mod compare;
 mod expect;
 mod recording;
+mod repaired;
 mod replay;
 mod vtql;
 
@@ -40,9 +41,9 @@ const EXPECTED: [(&str, Count); 29] = [
     ("helpdesk", Count::new(1, 1, 1, 1)),
     ("deleted", Count::new(1, 1, 1, 1)),
     ("leads", Count::new(4, 4, 4, 4)),
-    ("sync", Count::new(14, 14, 14, 0)),
+    ("sync", Count::new(14, 14, 14, 10)),
     ("wsapp", Count::new(2, 2, 2, 0)),
-    ("convertlead", Count::new(10, 10, 10, 5)),
+    ("convertlead", Count::new(10, 10, 10, 8)),
 ];
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
