@@ -50,6 +50,6 @@ pub use supabase::{
 };
 pub use vtiger::{
     CloudQuota, CronReport, CustomField, CustomFieldKind, Edition, Latency, NewUser, Release,
-    StoredRecord, StoredUser, UserSpec, Variant, VtigerSandbox, VtigerSandboxBuilder,
+    StoredRecord, StoredUser, UserSpec, Variant, VtigerSandbox, VtigerSandboxBuilder, Workflow,
 };
-pub use webhook::{WebhookFault, WebhookFaults, WebhookRequest, send_webhooks};
+pub use webhook::{HexSignature, WebhookFault, WebhookFaults, WebhookRequest, send_webhooks};

@@ -17,6 +17,7 @@ use super::records::Call;
 use super::state::State;
 use super::store::StoredRecord;
 use super::users::{self, StoredUser};
+use super::workflow::Workflow;
 use super::{principals, roles, ui, webservice};
 use crate::clock::Clock;
 use crate::fault::{Fault, Faults};
@@ -131,6 +132,15 @@ impl Crm {
                 .map(|(number, _)| state.canonical.id(name, number))
                 .collect()
         })
+    }
+
+    pub(super) fn add_workflow(&self, workflow: Workflow) -> bool {
+        let mut state = self.state();
+        let possible = self.config.edition != Edition::OpenSource && workflow.is_possible(&state);
+        if possible {
+            state.workflows.push(workflow);
+        }
+        possible
     }
 
     pub(super) fn webhook_faults(&self) -> MutexGuard<'_, WebhookFaults> {

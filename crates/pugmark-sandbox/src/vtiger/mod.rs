@@ -47,6 +47,7 @@ mod values;
 mod vtql;
 mod webservice;
 mod widths;
+mod workflow;
 
 pub use builder::VtigerSandboxBuilder;
 pub use config::{CloudQuota, CustomField, CustomFieldKind, Edition, Latency, UserSpec, Variant};
@@ -55,3 +56,4 @@ pub use release::Release;
 pub use sandbox::VtigerSandbox;
 pub use store::StoredRecord;
 pub use users::{NewUser, StoredUser};
+pub use workflow::Workflow;

@@ -11,11 +11,12 @@ use super::extension::CronReport;
 use super::store::StoredRecord;
 use super::ui;
 use super::users::{NewUser, StoredUser};
+use super::workflow::Workflow;
 use crate::clock::Clock;
 use crate::fault::Faults;
 use crate::journal::Journal;
 use crate::server::Server;
-use crate::webhook::WebhookFaults;
+use crate::webhook::{WebhookFaults, WebhookRequest};
 
 /// A vTiger CRM in memory, served over HTTP/1.1 on 127.0.0.1. Dropping it stops it.
 pub struct VtigerSandbox {
@@ -233,6 +234,24 @@ impl VtigerSandbox {
     /// there but its number was not noted, and nothing is answered.
     pub fn break_next_upsert_after(&self, elements: usize) {
         self.crm.state().extension.break_upsert_after = Some(elements);
+    }
+
+    /// An administrator of the hosted edition adds a workflow. Says whether it is possible: on the hosted edition, with a module
+    /// and fields that exist.
+    pub fn add_workflow(&self, workflow: Workflow) -> bool {
+        self.crm.add_workflow(workflow)
+    }
+
+    /// The webhooks that workflows have called for since they were taken last, in order. Nothing sends them by itself.
+    pub fn take_webhooks(&self) -> Vec<WebhookRequest> {
+        std::mem::take(&mut self.crm.state().outgoing)
+    }
+
+    /// Sends the webhooks of workflows, once each whatever is answered, with the faults that were set. Gives what is answered
+    /// to each: the HTTP status, none for no answer.
+    pub async fn send_workflow_webhooks(&self) -> Vec<Option<u16>> {
+        let faults = self.crm.webhook_faults().clone();
+        crate::webhook::send_webhooks(self.take_webhooks(), &faults).await
     }
 
     /// An administrator deletes the row that types `roleid` as a reference, so that users can be created, as with

@@ -137,6 +137,7 @@ impl Call<'_> {
     pub(super) fn after_create(&mut self, module: ModuleIndex, number: u64) {
         self.note_created(module, number);
         self.saved(Saved::Created, module, number, &BTreeMap::new());
+        self.run_workflows(module, number, None);
         // A comment touches the record it is about.
         let about = self.state.catalogue.module(module);
         if about.name != "ModComments" {
@@ -198,6 +199,7 @@ impl Call<'_> {
         }
         // Also when nothing changed.
         self.stamp(module, number);
+        self.run_workflows(module, number, Some(&changed));
         let (id, name) = self.named(module, number);
         self.note(match mode {
             Mode::Revise => JournalKind::Revised {

@@ -18,7 +18,9 @@ use super::release::Release;
 use super::roles;
 use super::sharing::Reader;
 use super::store::{Store, StoredRecord, unset};
+use super::workflow::Workflow;
 use crate::fault::mix;
+use crate::webhook::WebhookRequest;
 
 /// The whole state; one lock guards it.
 #[derive(Debug)]
@@ -35,6 +37,9 @@ pub(super) struct State {
     pub(super) private: BTreeSet<ModuleIndex>,
     /// Record and user, for each user who ever saved the record.
     pub(super) saved_by: HashSet<(u64, u64)>,
+    /// Workflows of the hosted edition, and what they have sent off.
+    pub(super) workflows: Vec<Workflow>,
+    pub(super) outgoing: Vec<WebhookRequest>,
     /// Leads that were converted: no query shows them any more.
     pub(super) converted: HashSet<u64>,
     pub(super) seed: u64,
@@ -59,6 +64,8 @@ impl State {
             extension: extension::Tables::new(config.seed),
             private: BTreeSet::new(),
             saved_by: HashSet::new(),
+            workflows: Vec::new(),
+            outgoing: Vec::new(),
             converted: HashSet::new(),
             seed: config.seed,
             release: config.release,

@@ -24,3 +24,4 @@ mod supabase;
 mod upsert;
 mod users;
 mod values;
+mod workflows;

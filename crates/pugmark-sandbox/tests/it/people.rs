@@ -56,7 +56,7 @@ async fn a_deleted_record_can_be_restored_with_its_number_and_its_values() {
         .insert_as_ui("Contacts", &[("lastname", "Were"), ("c_id", "A-1")])
         .unwrap();
     assert!(crm.remove(&id));
-    assert_eq!(crm.deleted("Contacts"), [id.clone()]);
+    assert_eq!(crm.deleted("Contacts"), [id.as_str()]);
     assert_eq!(
         caller.get("retrieve", &[("id", &id)]).await.code(),
         "ACCESS_DENIED"
@@ -67,7 +67,7 @@ async fn a_deleted_record_can_be_restored_with_its_number_and_its_values() {
     assert!(crm.deleted("Contacts").is_empty());
     assert_eq!(
         query(&caller, "select id from Contacts where c_id='A-1';").await,
-        [id.clone()]
+        [id.as_str()]
     );
     assert_eq!(
         crm.record(&id).unwrap().value("modifiedtime"),
@@ -133,7 +133,7 @@ async fn a_conversion_that_failed_halfway_leaves_the_lead_and_can_be_done_again(
     let first = crm.convert_lead_halfway(&lead, &[]).unwrap();
     assert_eq!(
         query(&caller, "select id from Leads;").await,
-        [lead.clone()]
+        [lead.as_str()]
     );
     let second = crm.convert_lead(&lead, &[]).unwrap();
     assert_ne!(first, second);

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
@@ -170,19 +169,6 @@ fn message(state: &State, row: &Row, now: Timestamp) -> Option<WebhookRequest> {
         json!({ "id": id, "type": kind, "timestamp": format!("{at}Z"), "data": data }).to_string();
     let request = WebhookRequest::post(&receiver.url, "application/json", body);
     Some(request.signed_standard(&key(&receiver.secret).ok()?, &id, now))
-}
-
-impl WebhookRequest {
-    /// Signed as Standard Webhooks has it.
-    fn signed_standard(self, key: &[u8], id: &str, now: Timestamp) -> Self {
-        let second = now.as_second().to_string();
-        let mut signed = format!("{id}.{second}.").into_bytes();
-        signed.extend_from_slice(&self.body);
-        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), &signed);
-        self.with_header("webhook-id", id)
-            .with_header("webhook-timestamp", &second)
-            .with_header("webhook-signature", &format!("v1,{}", STANDARD.encode(tag)))
-    }
 }
 
 /// What the first waiting row calls for.
