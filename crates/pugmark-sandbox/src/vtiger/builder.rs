@@ -4,8 +4,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::config::{CloudQuota, Config, CustomField, Edition, Latency, UserSpec, Variant};
+use super::config::{CloudQuota, Config, CustomField, Edition, UserSpec, Variant};
 use super::crm::Crm;
+use super::latency::Latency;
 use super::release::Release;
 use super::sandbox::VtigerSandbox;
 use crate::clock::Clock;

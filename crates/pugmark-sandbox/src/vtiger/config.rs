@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::latency::Latency;
 use super::release::Release;
 use crate::clock::Clock;
 
@@ -213,37 +214,6 @@ impl CustomField {
     pub fn mandatory(mut self) -> Self {
         self.mandatory = true;
         self
-    }
-}
-
-/// How long each call takes before it has its effect.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Latency {
-    /// As quick as this program can.
-    #[default]
-    None,
-    /// Every call takes this long.
-    Fixed(Duration),
-    /// The medians measured on a real installation with two cores: create 142 ms, revise 98 ms, query 22 ms, ...
-    Measured,
-}
-
-impl Latency {
-    pub(crate) fn of(self, operation: &str) -> Duration {
-        match self {
-            Latency::None => Duration::ZERO,
-            Latency::Fixed(time) => time,
-            Latency::Measured => Duration::from_millis(match operation {
-                "create" => 142,
-                "revise" | "update" => 98,
-                "delete" => 49,
-                "retrieve" => 27,
-                "describe" => 26,
-                "query" | "query_related" | "retrieve_related" => 22,
-                "login" => 20,
-                _ => 10,
-            }),
-        }
     }
 }
 

@@ -10,15 +10,15 @@ use jiff::Timestamp;
 use super::auth::SessionLock;
 use super::cloud::{self, Meter};
 use super::config::{Config, Edition, Variant};
-use super::failure::Failure;
+use super::failure::{Answer, Failure};
+use super::latency::Cost;
 use super::noise;
 use super::operations::{self, Stage};
-use super::records::Call;
 use super::state::State;
 use super::store::StoredRecord;
 use super::users::{self, StoredUser};
 use super::workflow::Workflow;
-use super::{principals, roles, ui, webservice};
+use super::{principals, roles, webservice};
 use crate::clock::Clock;
 use crate::fault::{Fault, Faults};
 use crate::journal::{Journal, JournalKind, Moment, Outcome};
@@ -35,6 +35,8 @@ pub(super) struct Crm {
     clock: Mutex<Clock>,
     state: Mutex<State>,
     meter: Mutex<Meter>,
+    /// Held by the call that keeps the machine busy.
+    machine: tokio::sync::Mutex<()>,
     /// Held while the cron task runs.
     pub(super) cron: tokio::sync::Mutex<()>,
     webhook_faults: Mutex<WebhookFaults>,
@@ -54,6 +56,8 @@ pub(super) struct Done {
     pub(super) outcome: Outcome,
     pub(super) user: Option<String>,
     pub(super) failure: Option<Failure>,
+    /// What the call costs beyond what it cost before its effect.
+    rest: Cost,
 }
 
 impl Crm {
@@ -66,6 +70,7 @@ impl Crm {
             journal: Journal::default(),
             state: Mutex::new(state),
             meter: Mutex::default(),
+            machine: tokio::sync::Mutex::default(),
             cron: tokio::sync::Mutex::default(),
             webhook_faults: Mutex::default(),
             requests: AtomicU64::new(0),
@@ -99,41 +104,6 @@ impl Crm {
         Some(state.stored_record(module, number))
     }
 
-    /// What a person does in the pages; nothing when there is no user.
-    pub(super) fn in_pages<T>(&self, act: impl FnOnce(&mut Call<'_>) -> T) -> Option<T> {
-        self.in_pages_of(ui::PERSON, act)
-    }
-
-    /// What this user does in the pages; nothing when there is no such user.
-    pub(super) fn in_pages_of<T>(
-        &self,
-        user: u64,
-        act: impl FnOnce(&mut Call<'_>) -> T,
-    ) -> Option<T> {
-        let mut state = self.state();
-        let call = ui::person(&mut state, &self.journal, self.now(), user);
-        call.map(|mut call| act(&mut call))
-    }
-
-    pub(super) fn edit_as_user(&self, user: &str, id: &str, changes: &[(&str, &str)]) -> bool {
-        let user = users::located(&self.state(), user);
-        user.and_then(|user| self.in_pages_of(user, |call| ui::edit(call, id, changes)))
-            == Some(true)
-    }
-
-    /// The deleted records of a module.
-    pub(super) fn recycled(&self, module: &str) -> Vec<String> {
-        let state = self.state();
-        let module = state.catalogue.find(module);
-        module.map_or_else(Vec::new, |module| {
-            let name = &state.catalogue.module(module).name;
-            let numbers = state.store.recycled(module);
-            numbers
-                .map(|(number, _)| state.canonical.id(name, number))
-                .collect()
-        })
-    }
-
     pub(super) fn add_workflow(&self, workflow: Workflow) -> bool {
         let mut state = self.state();
         let possible = self.config.edition != Edition::OpenSource && workflow.is_possible(&state);
@@ -153,18 +123,6 @@ impl Crm {
 
     pub(super) fn set_clock(&self, clock: Clock) {
         *lock(&self.clock) = clock;
-    }
-
-    pub(super) fn edit_as_person(&self, id: &str, changes: &[(&str, &str)]) -> bool {
-        self.in_pages(|call| ui::edit(call, id, changes)) == Some(true)
-    }
-
-    pub(super) fn insert_as_person(&self, module: &str, fields: &[(&str, &str)]) -> Option<String> {
-        self.in_pages(|call| ui::insert(call, module, fields))?
-    }
-
-    pub(super) fn remove_as_person(&self, id: &str) -> bool {
-        self.in_pages(|call| ui::remove(call, id)) == Some(true)
     }
 
     pub(super) fn users(&self) -> Vec<StoredUser> {
@@ -258,13 +216,34 @@ impl Crm {
             None => None,
         };
         let began_at = self.state().store.upcoming();
-        let wait = self.config.latency.of(operation) + delay;
-        if !wait.is_zero() {
-            tokio::time::sleep(wait).await;
+        self.spend(self.config.latency.before(operation, request))
+            .await;
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
         }
-        match interface {
+        let done = match interface {
             Interface::WebService => self.execute_webservice(request, number, operation, began_at),
             Interface::Rest => self.execute_rest(request, number, began_at),
+        };
+        self.spend(done.rest).await;
+        done
+    }
+
+    fn rest(&self, operation: &str, request: &Request, answer: &Answer) -> Cost {
+        let result = answer.as_ref().ok();
+        result.map_or(Cost::default(), |result| {
+            self.config.latency.after(operation, request, result)
+        })
+    }
+
+    /// Lets time pass; while the machine is busy with one call, the others wait.
+    async fn spend(&self, cost: Cost) {
+        if !cost.alone.is_zero() {
+            tokio::time::sleep(cost.alone).await;
+        }
+        if !cost.busy.is_zero() {
+            let _machine = self.machine.lock().await;
+            tokio::time::sleep(cost.busy).await;
         }
     }
 
@@ -286,6 +265,7 @@ impl Crm {
         drop(state);
         let mut reply = webservice::reply(self.config.release, &executed.answer);
         let outcome = webservice::outcome(&executed.answer);
+        let rest = self.rest(operation, request, &executed.answer);
         let failure = executed.answer.err();
         if self.config.variant == Variant::DisplayErrors {
             noise::add(&mut reply, operation, failure.as_ref());
@@ -295,6 +275,7 @@ impl Crm {
             outcome,
             user: executed.user,
             failure,
+            rest,
         }
     }
 
@@ -307,6 +288,7 @@ impl Crm {
                 outcome: Outcome::Refused("TOO_MANY_REQUESTS".into()),
                 user: None,
                 failure: None,
+                rest: Cost::default(),
             }
         } else {
             let mut state = self.state();
@@ -318,6 +300,7 @@ impl Crm {
                 reply,
                 outcome,
                 user: served.executed.user,
+                rest: self.rest(&cloud::name_of(request), request, &served.executed.answer),
                 failure: served.executed.answer.err(),
             }
         };

@@ -23,6 +23,7 @@ mod dialect;
 mod entities;
 mod extension;
 mod failure;
+mod latency;
 mod noise;
 mod operations;
 mod passwords;
@@ -50,8 +51,9 @@ mod widths;
 mod workflow;
 
 pub use builder::VtigerSandboxBuilder;
-pub use config::{CloudQuota, CustomField, CustomFieldKind, Edition, Latency, UserSpec, Variant};
+pub use config::{CloudQuota, CustomField, CustomFieldKind, Edition, UserSpec, Variant};
 pub use extension::CronReport;
+pub use latency::Latency;
 pub use release::Release;
 pub use sandbox::VtigerSandbox;
 pub use store::StoredRecord;

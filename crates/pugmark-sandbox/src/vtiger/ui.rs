@@ -5,9 +5,11 @@ use serde_json::{Map, Value, json};
 
 use super::catalogue::ModuleIndex;
 use super::conversion::Wish;
+use super::crm::Crm;
 use super::principals::Actor;
 use super::records::Call;
 use super::state::State;
+use super::users;
 use crate::journal::Journal;
 
 /// `source` of records made in the user interface.
@@ -112,4 +114,52 @@ pub(super) fn convert(
 fn knows(call: &Call<'_>, module: ModuleIndex, fields: &[(&str, &str)]) -> bool {
     let about = call.state.catalogue.module(module);
     fields.iter().all(|(name, _)| about.field(name).is_some())
+}
+
+impl Crm {
+    /// What a person does in the pages; nothing when there is no user.
+    pub(super) fn in_pages<T>(&self, act: impl FnOnce(&mut Call<'_>) -> T) -> Option<T> {
+        self.in_pages_of(PERSON, act)
+    }
+
+    /// What this user does in the pages; nothing when there is no such user.
+    pub(super) fn in_pages_of<T>(
+        &self,
+        user: u64,
+        act: impl FnOnce(&mut Call<'_>) -> T,
+    ) -> Option<T> {
+        let mut state = self.state();
+        let call = person(&mut state, self.journal(), self.now(), user);
+        call.map(|mut call| act(&mut call))
+    }
+
+    pub(super) fn edit_as_user(&self, user: &str, id: &str, changes: &[(&str, &str)]) -> bool {
+        let user = users::located(&self.state(), user);
+        user.and_then(|user| self.in_pages_of(user, |call| edit(call, id, changes))) == Some(true)
+    }
+
+    /// The deleted records of a module.
+    pub(super) fn recycled(&self, module: &str) -> Vec<String> {
+        let state = self.state();
+        let module = state.catalogue.find(module);
+        module.map_or_else(Vec::new, |module| {
+            let name = &state.catalogue.module(module).name;
+            let numbers = state.store.recycled(module);
+            numbers
+                .map(|(number, _)| state.canonical.id(name, number))
+                .collect()
+        })
+    }
+
+    pub(super) fn edit_as_person(&self, id: &str, changes: &[(&str, &str)]) -> bool {
+        self.in_pages(|call| edit(call, id, changes)) == Some(true)
+    }
+
+    pub(super) fn insert_as_person(&self, module: &str, fields: &[(&str, &str)]) -> Option<String> {
+        self.in_pages(|call| insert(call, module, fields))?
+    }
+
+    pub(super) fn remove_as_person(&self, id: &str) -> bool {
+        self.in_pages(|call| remove(call, id)) == Some(true)
+    }
 }

@@ -12,6 +12,7 @@ mod contract;
 mod extension;
 mod faults;
 mod journal;
+mod latency;
 mod outbox;
 mod pages;
 mod people;
