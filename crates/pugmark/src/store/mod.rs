@@ -20,6 +20,7 @@ pub mod dependants;
 mod dialect;
 pub mod field_mapping;
 pub mod grants;
+pub mod link_merge;
 pub mod links;
 pub mod mapping_runs;
 pub mod missing_requirements;

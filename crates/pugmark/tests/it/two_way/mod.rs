@@ -1,0 +1,3 @@
+//! The way back: what was edited in the CRM, merged with what MicroBima says.
+
+mod merge;
