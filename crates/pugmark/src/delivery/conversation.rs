@@ -486,7 +486,7 @@ fn refused_as(error: &CallError, reason: RefusalReason) -> bool {
 }
 
 /// vTiger answers alike for a record that was deleted, that never was, and that we may not see.
-fn says_missing(error: &CallError) -> bool {
+pub fn says_missing(error: &CallError) -> bool {
     matches!(
         error.reason(),
         Some(

@@ -30,6 +30,7 @@ use conversation::Conversation;
 use merge::Rule;
 use protocol::Desired;
 
+pub use conversation::says_missing;
 pub use ending::{Trouble, report};
 
 /// A record of the CRM that is to be brought in step with something of ours.

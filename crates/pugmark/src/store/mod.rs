@@ -14,6 +14,8 @@ pub mod captured_payments;
 pub mod captured_rows;
 pub mod catalogue;
 pub mod change_log;
+pub mod conflicts;
+pub mod customer_edits;
 pub mod customer_facts;
 pub mod customers;
 pub mod dependants;

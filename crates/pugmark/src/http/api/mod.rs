@@ -19,7 +19,7 @@ pub mod users;
 mod amounts;
 mod cursor;
 mod edit;
-mod fields;
+pub(crate) mod fields;
 mod paging;
 
 use axum::http::StatusCode;
