@@ -372,3 +372,21 @@ pub async fn decide(
         .map(|done| done.rows_affected()))?;
     Ok(rows == 1)
 }
+
+/// Customers about whose field of this source a person is asked, because both sides changed it.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn customers_asked(
+    conn: &mut Conn,
+    source: &str,
+    limit: u32,
+) -> Result<Vec<String>, DbError> {
+    let sql = "SELECT customer_id FROM conflicts WHERE status = 'OPEN' AND source = $1 AND kind = 'both_changed' \
+               ORDER BY found_at LIMIT $2";
+    Ok(on!(conn, |c| sqlx::query_scalar(sql)
+        .bind(source)
+        .bind(i64::from(limit))
+        .fetch_all(c)
+        .await)?)
+}

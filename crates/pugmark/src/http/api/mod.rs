@@ -2,6 +2,7 @@
 
 pub mod beneficiaries;
 pub mod brand_ambassadors;
+pub mod conflicts;
 pub mod customers;
 pub mod dependants;
 pub mod field_mappings;

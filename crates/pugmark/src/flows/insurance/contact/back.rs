@@ -3,7 +3,6 @@
 //! The way back keeps MicroBima's own rules: what its API would refuse is not written by an edit in the CRM either.
 
 use super::super::wording::words_of;
-use crate::crm::contact_fields::ContactFields;
 use crate::http::api::fields::{
     GENDERS, ID_TYPES, is_birth_date, is_email, is_id_number, is_name, is_phone, label_of,
 };
@@ -16,7 +15,8 @@ pub fn is_writable(source: &str) -> bool {
 }
 
 /// The changes of columns that bring the customer to what the contact shows, or why MicroBima cannot take the value. A value
-/// that the row means already gives none.
+/// that the row means already gives none. `middle_apart` says whether the middle name has a field of its own; otherwise the first
+/// name's shows both.
 ///
 /// # Errors
 /// The reason, for people.
@@ -24,13 +24,11 @@ pub fn columns(
     source: &str,
     shown: &str,
     row: &Customer,
-    fields: &ContactFields,
+    middle_apart: bool,
 ) -> Result<Vec<Edit>, String> {
     let shown = shown.trim();
     let edits = match source {
-        "firstName" if fields.target("middleName").is_none() && row.middle_name.is_some() => {
-            both_names(shown, row)?
-        }
+        "firstName" if !middle_apart && row.middle_name.is_some() => both_names(shown, row)?,
         "firstName" => vec![needed("firstName", shown, &row.first_name, is_name)?],
         "lastName" => vec![needed("lastName", shown, &row.last_name, is_name)?],
         "phoneNumber" => vec![needed("phoneNumber", shown, &row.phone_number, is_phone)?],

@@ -195,8 +195,8 @@ impl<'a> Deciding<'a> {
     }
 
     fn theirs(&mut self, field: &Field<'_>, value: &str) {
-        let fields = self.situation.fields;
-        let edits = back::columns(field.source, value, self.situation.row, fields);
+        let middle_apart = self.situation.fields.target("middleName").is_some();
+        let edits = back::columns(field.source, value, self.situation.row, middle_apart);
         let free = edits.and_then(|edits| {
             let taken = edits
                 .iter()
