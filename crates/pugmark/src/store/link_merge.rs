@@ -86,7 +86,7 @@ pub async fn set_merged(
     now: Ts,
 ) -> Result<(), DbError> {
     let sql = "UPDATE crm_links SET snapshot = $3, overruled = $4, warnings = $5, sync_error_code = $6, sync_error = $7, \
-               sync_status = $8, snapshot_verified = NOT $9, gone_at = NULL, noticed_hash = NULL, \
+               sync_status = $8, snapshot_verified = NOT $9, gone_at = NULL, \
                last_synced_at = CASE WHEN $9 THEN last_synced_at ELSE $10 END, updated_at = $10 \
                WHERE entity_type = $1 AND entity_id = $2";
     let status = match (&left.trouble, left.waits) {

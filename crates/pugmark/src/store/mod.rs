@@ -15,6 +15,7 @@ pub mod captured_rows;
 pub mod catalogue;
 pub mod change_log;
 pub mod conflicts;
+pub mod crm_cursors;
 pub mod customer_edits;
 pub mod customer_facts;
 pub mod customers;

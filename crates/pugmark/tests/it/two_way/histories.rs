@@ -13,7 +13,7 @@ on_both_databases!(
     what_one_side_changed_last_and_alone_is_never_lost,
 );
 
-const HISTORIES: usize = 12;
+const HISTORIES: usize = 24;
 const PHONES: [&str; 4] = ["0711111111", "0722222222", "0733333333", "0744444444"];
 const NAMES: [&str; 4] = ["Otieno", "Wekesa", "Kamau", "Njeri"];
 const EMAILS: [&str; 3] = ["", "one@example.co.ke", "two@example.co.ke"];

@@ -4,6 +4,7 @@ mod applying;
 mod desk;
 mod histories;
 mod merge;
+mod polling;
 
 use pugmark::app::Running;
 use pugmark::flows::insurance::inbound::{self, Noticed};
