@@ -165,12 +165,14 @@ impl Poller {
         let mut conn = self.db.read().await?;
         let fields = self.crm.contact_fields(&client, &mut conn).await?;
         let stored = crm_cursors::get(&mut conn, CONTACTS).await?;
-        let oldest = crm_cursors::first_agreed(&mut conn, CUSTOMER).await?;
-        drop(conn);
         let mut cursor = match stored {
             Some(cursor) => cursor,
-            None => self.first_cursor(&client, oldest).await?,
+            None => {
+                let oldest = crm_cursors::first_agreed(&mut conn, CUSTOMER).await?;
+                self.first_cursor(&client, oldest).await?
+            }
         };
+        drop(conn);
         let deep = self
             .went_deep_at
             .is_none_or(|at| at.elapsed() >= DEEP_EVERY);
