@@ -32,6 +32,7 @@ use crate::http::auth::Access;
 use crate::http::{self, AppState};
 use crate::logins::Logins;
 use crate::problem::Code;
+use crate::schedule::crm_poll::Poller;
 use crate::schedule::{self, Sweeps, mapping_run, retry_sweep};
 use crate::store::{self, SliceMode};
 use crate::telemetry::kept;
@@ -295,6 +296,11 @@ pub async fn start(settings: Settings, roles: Roles) -> Result<Running, StartErr
             queue.clone(),
             cancelled.clone(),
         ));
+        if let Some(crm) = crm.as_ref().filter(|crm| polls(&settings, crm)) {
+            let poll = crm.settings.poll.clone();
+            let poller = Poller::new(db.clone(), queue.clone(), crm.clone(), poll);
+            tasks.spawn(poller.run(cancelled.clone()));
+        }
         tasks.spawn(mapping_run::run(
             db.clone(),
             queue.clone(),
@@ -335,6 +341,11 @@ pub async fn start(settings: Settings, roles: Roles) -> Result<Running, StartErr
         logs,
         _lock: lock,
     })
+}
+
+/// Whether the CRM is asked what changed. In shadow mode nothing could come of it.
+fn polls(settings: &Settings, crm: &Crm) -> bool {
+    crm.settings.enabled && crm.settings.poll.enabled && settings.mode == Mode::Live
 }
 
 /// Says whose tables are served, and what of MicroBima's has become unfit to be watched since it was attached.

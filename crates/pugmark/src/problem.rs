@@ -85,6 +85,8 @@ codes! {
     LogLinesLost = "PUG-2110", "Log lines came faster than the store takes them, or the store refused them; they are counted, not kept.";
     /// Operations are overdue.
     Overdue = "PUG-2111", "Operations have been due for over a minute and nobody carries them out.";
+    /// A source that is never taken over from the CRM.
+    MappingNotBack = "PUG-2112", "Values of this source are never taken over from vTiger; only to_crm works for it.";
     /// A write may have happened.
     OutcomeUnknown = "PUG-3001", "Whether a write arrived in vTiger is unknown; Pugmark looks before it writes again.";
     /// Waiting for a late write.
@@ -139,6 +141,14 @@ codes! {
     AmbassadorRefused = "PUG-4015", "The brand ambassador cannot be stored as it is.";
     /// Another operation has set another password since.
     PasswordOutdated = "PUG-4016", "Another password was set in Supabase since; retry with a new one, so that both systems have the same.";
+    /// Both sides changed a field.
+    Conflict = "PUG-5101", "Both sides changed a field, and the mapping asks a person; the conflicts desk shows both values.";
+    /// MicroBima cannot take the CRM's value.
+    NotAccepted = "PUG-5102", "MicroBima cannot take what somebody entered in vTiger; mend it there, or decide at the conflicts desk.";
+    /// MicroBima's database does not allow the write.
+    WriteBackForbidden = "PUG-5103", "MicroBima's database does not allow Pugmark to write what was edited in vTiger.";
+    /// A poll fails.
+    PollFailed = "PUG-5104", "vTiger could not be asked what changed; it is asked again, and nothing is missed.";
 }
 
 impl fmt::Display for Code {

@@ -5,6 +5,7 @@ mod capture;
 mod tasks;
 
 mod mapping;
+mod polling;
 
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
@@ -215,6 +216,7 @@ async fn check_store(settings: &Settings, findings: &mut Findings) -> Option<Db>
         }
     }
     capture::check(settings, &db, findings).await;
+    polling::check(settings, &db, findings).await;
     if db.engine() == Engine::Sqlite {
         findings.ok(
             "processes",

@@ -169,6 +169,21 @@ pub struct Crm {
     pub time_zone: TimeZone,
     /// Values every new contact gets.
     pub contact_defaults: BTreeMap<String, String>,
+    /// Asking it what changed.
+    pub poll: Poll,
+}
+
+/// Settings of asking the CRM what changed.
+#[derive(Debug, Clone)]
+pub struct Poll {
+    /// Whether it is asked.
+    pub enabled: bool,
+    /// How often.
+    pub interval: Duration,
+    /// So far before the last change it knows a poll begins.
+    pub overlap: Duration,
+    /// All linked contacts are looked for within this time, to find those that were deleted.
+    pub deletions_within: Duration,
 }
 
 impl Crm {
@@ -425,6 +440,21 @@ fn check_crm(raw: &sources::Raw, problems: &mut Vec<ConfigProblem>) -> Option<Cr
         problems,
     );
     let describe_for = duration("vtiger.describe_for", &file.describe_for, problems);
+    let poll = Poll {
+        enabled: file.poll.enabled,
+        interval: at_least(
+            "vtiger.poll.interval",
+            &file.poll.interval,
+            Duration::from_secs(1),
+            problems,
+        ),
+        overlap: duration("vtiger.poll.overlap", &file.poll.overlap, problems),
+        deletions_within: duration(
+            "vtiger.poll.deletions_within",
+            &file.poll.deletions_within,
+            problems,
+        ),
+    };
     let time_zone = time_zone("vtiger.time_zone", &file.time_zone, problems)?;
     Some(Crm {
         edition,
@@ -440,6 +470,7 @@ fn check_crm(raw: &sources::Raw, problems: &mut Vec<ConfigProblem>) -> Option<Cr
         default_owner,
         time_zone,
         contact_defaults: file.contact_defaults.clone(),
+        poll,
     })
 }
 

@@ -173,6 +173,16 @@ pub(super) struct VtigerFile {
     pub(super) time_zone: String,
     pub(super) allow_plain_http: bool,
     pub(super) contact_defaults: BTreeMap<String, String>,
+    pub(super) poll: PollFile,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PollFile {
+    pub(super) enabled: bool,
+    pub(super) interval: String,
+    pub(super) overlap: String,
+    pub(super) deletions_within: String,
 }
 
 #[derive(Deserialize)]

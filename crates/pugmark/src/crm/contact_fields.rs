@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use vtiger::{Field, Module};
 
-use crate::store::field_mapping::{FieldKind, FieldMapping};
+use crate::delivery::merge::Rule;
+use crate::store::field_mapping::{FieldKind, FieldMapping, Mapping};
 
 /// The column whose field carries our reference.
 pub const REFERENCE: &str = "id";
@@ -17,6 +18,8 @@ pub struct Target {
     pub field: String,
     /// Kind of value.
     pub kind: FieldKind,
+    /// Which way its values go, and who wins.
+    pub rule: Rule,
 }
 
 /// The contact's fields by the column each one carries.
@@ -34,11 +37,32 @@ pub struct ContactFields {
 impl ContactFields {
     /// Resolves every mapping by API name first, then by label. A name made of words (`cf_id_number`) also finds the field
     /// labelled with those words ("ID Number"): an open-source vTiger numbers the fields that are made in its pages.
+    ///
+    /// Every field is taken for one that goes to the CRM; [`Self::ruled`] heeds the directions.
     pub fn resolve(module: Arc<Module>, mappings: &[FieldMapping]) -> Self {
+        Self::of(module, mappings.iter().map(|mapping| (mapping, Rule::OURS)))
+    }
+
+    /// As [`Self::resolve`], each field with the rule of its mapping.
+    pub fn ruled(module: Arc<Module>, mappings: &[Mapping]) -> Self {
+        let ruled = mappings.iter().map(|mapping| {
+            let rule = Rule {
+                direction: mapping.direction,
+                on_conflict: mapping.on_conflict,
+            };
+            (&mapping.field, rule)
+        });
+        Self::of(module, ruled)
+    }
+
+    fn of<'m>(
+        module: Arc<Module>,
+        mappings: impl Iterator<Item = (&'m FieldMapping, Rule)>,
+    ) -> Self {
         let mut targets: BTreeMap<String, Target> = BTreeMap::new();
         let mut missing = Vec::new();
         let mut doubled = Vec::new();
-        for mapping in mappings {
+        for (mapping, rule) in mappings {
             let source = mapping.microbima_field.clone();
             let Some(field) = find(&module, &mapping.vtiger_field_name) else {
                 missing.push((source, mapping.vtiger_field_name.clone()));
@@ -51,6 +75,7 @@ impl ContactFields {
             let target = Target {
                 field: field.name.clone(),
                 kind: mapping.kind,
+                rule,
             };
             targets.insert(source, target);
         }

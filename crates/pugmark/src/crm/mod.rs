@@ -13,7 +13,7 @@ use pugmark_queue::db::{Conn, DbError};
 use vtiger::{CallError, Client, ClientConfig, ConfigError, Module, RecordId};
 
 use crate::config::{self, CrmEdition};
-use crate::store::field_mapping::{self, FieldMapping};
+use crate::store::field_mapping::{self, Mapping};
 use accounts::Accounts;
 use breaker::Breaker;
 use contact_fields::ContactFields;
@@ -101,25 +101,25 @@ impl Crm {
         client: &Client,
         conn: &mut Conn,
     ) -> Result<ContactFields, MapError> {
-        let mappings = field_mapping::to_crm(conn, CONTACTS).await?;
+        let mappings = field_mapping::active(conn, CONTACTS).await?;
         let mut module = client.describe(CONTACTS).await?;
         if self.is_older_than(&module, &mappings) {
             client.forget_descriptions();
             module = client.describe(CONTACTS).await?;
         }
-        Ok(ContactFields::resolve(module, &mappings))
+        Ok(ContactFields::ruled(module, &mappings))
     }
 
     /// Whether a mapping was checked against a field that this description does not know: it may have been made since. Each
     /// such field is a reason once, because it may also have been removed.
-    fn is_older_than(&self, module: &Module, mappings: &[FieldMapping]) -> bool {
+    fn is_older_than(&self, module: &Module, mappings: &[Mapping]) -> bool {
         let mut looked = self
             .looked_again_for
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         mappings
             .iter()
-            .filter_map(|mapping| mapping.checked_field.as_ref())
+            .filter_map(|mapping| mapping.field.checked_field.as_ref())
             .filter(|field| module.field(field).is_none() && looked.insert((*field).clone()))
             .count()
             > 0

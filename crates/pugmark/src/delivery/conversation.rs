@@ -11,6 +11,7 @@ use vtiger::{
 
 use super::difference::{Difference, difference};
 use super::protocol::{Ask, Attempt, Heard, Sighting, Situation, Verdict};
+use super::shared::Shared;
 use super::{Deliverer, Shape, Subject};
 use crate::config::Mode;
 use crate::crm::MapError;
@@ -62,6 +63,8 @@ pub(super) struct Known {
     pub(super) unmarkable: bool,
     /// The last unclear answer.
     pub(super) unclear: Option<CallError>,
+    /// Whether the CRM holds an edit that is to be taken over before anything is written on top of it.
+    pub(super) edited: bool,
 }
 
 /// What shadow mode would have done.
@@ -72,16 +75,18 @@ pub(super) struct WouldDo {
 }
 
 pub(super) struct Conversation<'a> {
-    deliverer: &'a Deliverer,
-    operation: &'a Claimed,
-    subject: &'a dyn Subject,
-    client: Client,
+    pub(super) deliverer: &'a Deliverer,
+    pub(super) operation: &'a Claimed,
+    pub(super) subject: &'a dyn Subject,
+    pub(super) client: Client,
     shape: Option<Arc<Shape>>,
-    known: Known,
+    pub(super) known: Known,
     /// Records seen while searching, so that what they hold need not be read again.
     seen: BTreeMap<String, Record>,
     /// A create was refused as a duplicate once: the record was looked for.
     looked_for_duplicate: bool,
+    /// What both sides last agreed on, and what the record was found to hold in this attempt.
+    pub(super) shared: Shared,
 }
 
 impl<'a> Conversation<'a> {
@@ -105,6 +110,7 @@ impl<'a> Conversation<'a> {
             known,
             seen: BTreeMap::new(),
             looked_for_duplicate: false,
+            shared: Shared::of(&subject.target().link),
         }
     }
 
@@ -278,6 +284,9 @@ impl<'a> Conversation<'a> {
         let shape = self.shape().await?;
         if let Some(record) = self.seen.get(id.as_str()).cloned() {
             self.take_as_known(&record, &shape);
+            if is_untouched(&record) {
+                self.shared.nobody_edited();
+            }
         }
         if self.deliverer.mode == Mode::Shadow {
             // Nothing of ours is changed either; what would be revised is still worked out.
@@ -285,7 +294,7 @@ impl<'a> Conversation<'a> {
         }
         let (queue, lease) = (self.deliverer.queue.clone(), self.operation.lease.clone());
         let target = self.subject.target().clone();
-        let (record, snapshot) = (id.to_string(), self.known.snapshot.clone());
+        let (record, snapshot) = (id.to_string(), self.to_adopt(&shape));
         let linked = self
             .deliverer
             .db
@@ -319,7 +328,14 @@ impl<'a> Conversation<'a> {
 
     async fn revise(&mut self, id: &RecordId) -> Result<Heard<RecordId>, Stop> {
         let shape = self.shape().await?;
-        let changed = self.difference(&shape);
+        let mut changed = self.difference(&shape);
+        if self.must_read_first(&shape, &changed) {
+            match self.read(id).await? {
+                Heard::Read => changed = self.difference(&shape),
+                other => return Ok(other),
+            }
+        }
+        self.leave_edits(&shape, &mut changed);
         if changed.is_empty() {
             return Ok(Heard::Written);
         }
@@ -328,6 +344,7 @@ impl<'a> Conversation<'a> {
         if self.deliverer.mode == Mode::Shadow {
             return Err(self.shadow("revise", Some(id.clone()), names));
         }
+        self.note_in_flight(&shape, &adapted.stored).await?;
         match self.client.revise(id, &adapted.element).await {
             Ok(_) => {
                 for field in &names {
@@ -361,7 +378,7 @@ impl<'a> Conversation<'a> {
     }
 
     /// The fields whose desired stored form differs from what is known of the record.
-    fn difference(&mut self, shape: &Shape) -> Element {
+    pub(super) fn difference(&mut self, shape: &Shape) -> Element {
         self.known.unmarkable = shape.wanted.is_empty();
         // Of a field that is no longer mapped nothing is known from now on: people may change it.
         self.known
@@ -388,6 +405,7 @@ impl<'a> Conversation<'a> {
             .filter_map(|name| Some((name.clone(), record.get(name)?.to_owned())))
             .collect();
         self.known.verified = true;
+        self.shared.held(&self.known.snapshot);
     }
 
     async fn shape(&mut self) -> Result<Arc<Shape>, Stop> {
@@ -438,14 +456,14 @@ impl<'a> Conversation<'a> {
 }
 
 /// Why the protocol is not asked again.
-enum Stop {
+pub(super) enum Stop {
     /// Begin again, as after an earlier attempt: look before writing.
     Restart,
     End(Box<Ended>),
 }
 
 impl Stop {
-    fn end(ended: Ended) -> Self {
+    pub(super) fn end(ended: Ended) -> Self {
         Stop::End(Box::new(ended))
     }
 }
@@ -468,7 +486,7 @@ fn refused_as(error: &CallError, reason: RefusalReason) -> bool {
 }
 
 /// vTiger answers alike for a record that was deleted, that never was, and that we may not see.
-fn says_missing(error: &CallError) -> bool {
+pub fn says_missing(error: &CallError) -> bool {
     matches!(
         error.reason(),
         Some(

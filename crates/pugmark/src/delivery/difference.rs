@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use vtiger::{Adapted, Element, Purpose};
 
 use super::Shape;
+use crate::store::field_mapping::Direction;
 
 /// What has to be sent to bring a record to its shape.
 #[derive(Debug, Clone)]
@@ -21,6 +22,10 @@ pub fn difference(shape: &Shape, known: &BTreeMap<String, String>) -> Difference
     let adapted = shape.module.adapt(&shape.wanted, Purpose::Create);
     let mut changed = Element::new();
     for (name, value) in shape.wanted.iter() {
+        // A record that is there keeps what belongs to the CRM.
+        if shape.direction(name) == Direction::FromCrm {
+            continue;
+        }
         // What cannot be sent changes nothing: the record keeps what it holds, and so does what is known of it.
         let Some(wanted) = adapted.stored.get(name).map(String::as_str) else {
             continue;

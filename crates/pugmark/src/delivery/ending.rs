@@ -60,7 +60,7 @@ pub(super) fn handled(
             left_at_that(target, &id, known, calls)
         }
         Ended::Verdict(verdict, known) => {
-            on_verdict(deliverer, operation, target, verdict, known, calls)
+            on_verdict(deliverer, operation, subject, verdict, known, calls)
         }
         Ended::Shadow(would) => shadowed(&would, calls),
         Ended::NoReferenceField => {
@@ -111,13 +111,14 @@ fn no_reference_field(deliverer: &Deliverer, target: &Target) -> Trouble {
 fn on_verdict(
     deliverer: &Deliverer,
     operation: &Claimed,
-    target: &Target,
+    subject: &dyn Subject,
     verdict: Verdict<RecordId>,
     known: Known,
     calls: &Arc<CallLog>,
 ) -> Handled {
+    let target = subject.target();
     match verdict {
-        Verdict::InStep { linked, also } => in_step(deliverer, target, linked, &also, known, calls),
+        Verdict::InStep { linked, also } => in_step(deliverer, subject, linked, &also, known, calls),
         Verdict::Unknown { linked } => {
             let (code, what) = match &known.unclear {
                 Some(error) => (error.code().to_owned(), error.to_string()),
@@ -160,12 +161,14 @@ fn on_verdict(
 
 fn in_step(
     deliverer: &Deliverer,
-    target: &Target,
+    subject: &dyn Subject,
     linked: Option<RecordId>,
     also: &[RecordId],
     mut known: Known,
     calls: &CallLog,
 ) -> Handled {
+    let target = subject.target();
+    let edit = known.edited.then(|| subject.take_edit_over()).flatten();
     for twin in also {
         known.warnings.push(format!(
             "A second {} {twin} carries the same reference and was edited by somebody; merge it by hand in vTiger",
@@ -204,16 +207,19 @@ fn in_step(
     // What waited for the record to be there can go on, or learns that it never will be.
     let decided = target.link.vtiger_id.is_none() && (agreement.vtiger_id.is_some() || withdrawn);
     let queue = deliverer.queue.clone();
-    let synced = Arc::new((target.clone(), agreement));
+    let synced = Arc::new((target.clone(), agreement, edit));
     let effects = Effects::new(move |conn: &mut Conn| {
         let (queue, synced) = (queue.clone(), synced.clone());
         Box::pin(async move {
-            let (target, agreement) = synced.as_ref();
+            let (target, agreement, edit) = synced.as_ref();
             let (entity_type, entity_id) = target.key();
             let now = Ts::now();
             links::set_synced(conn, entity_type, entity_id, target.module, agreement, now).await?;
             if decided {
                 queue.unblock(conn, &target.waited_for()).await?;
+            }
+            if let Some(edit) = edit {
+                queue.enqueue(conn, edit.clone()).await?;
             }
             Ok(())
         })

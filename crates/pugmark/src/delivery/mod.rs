@@ -1,29 +1,36 @@
 //! Delivering to a CRM without idempotency, so that nothing is lost and nothing appears twice.
 //!
-//! [`protocol`] decides what may be written and when; `conversation` does what it asks for, for any kind of record;
-//! `ending` turns the result into what the queue stores. A kind of record is a [`Subject`].
+//! [`protocol`] decides what may be written and when; `conversation` does what it asks for, for any kind of record, `shared`
+//! what fields need that people may edit on both sides; [`merge`] decides about these. `ending` turns the result into what
+//! the queue stores. A kind of record is a [`Subject`].
 
 mod conversation;
 pub mod difference;
 mod ending;
+pub mod merge;
 pub mod protocol;
+mod shared;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use pugmark_queue::db::{Conn, Db, DbError};
-use pugmark_queue::{Claimed, Handled, Queue, QueueError, Release};
+use pugmark_queue::{Claimed, Handled, NewOperation, Queue, QueueError, Release};
 use serde_json::{Value, json};
 use vtiger::{Client, Element, Filter, Module};
 
 use crate::config::Mode;
 use crate::crm::calls::CallLog;
 use crate::crm::{Crm, MapError};
+use crate::store::field_mapping::Direction;
 use crate::store::links::Link;
 use conversation::Conversation;
+use merge::Rule;
 use protocol::Desired;
 
+pub use conversation::says_missing;
 pub use ending::{Trouble, report};
 
 /// A record of the CRM that is to be brought in step with something of ours.
@@ -42,6 +49,11 @@ pub trait Subject: Send + Sync {
     /// What it means when the linked record is gone from the CRM.
     fn when_gone(&self) -> WhenGone {
         WhenGone::Trouble
+    }
+
+    /// The operation that takes an edit over which was found in the CRM while the record was being brought in step.
+    fn take_edit_over(&self) -> Option<NewOperation> {
+        None
     }
 }
 
@@ -105,6 +117,17 @@ pub struct Shape {
     pub unsent: Vec<String>,
     /// What a new record gets besides and people may change afterwards. The owner is added when it is not among them.
     pub on_create: Element,
+    /// The rules of fields that are not ours alone. A field without one is.
+    pub rules: BTreeMap<String, Rule>,
+}
+
+impl Shape {
+    /// Which way the values of a field go.
+    pub fn direction(&self, field: &str) -> Direction {
+        self.rules
+            .get(field)
+            .map_or(Direction::ToCrm, |rule| rule.direction)
+    }
 }
 
 /// Delivers records of every kind through one CRM.

@@ -102,6 +102,7 @@ impl utoipa::Modify for BearerToken {
 fn internal_api() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(api::customers::routes())
+        .merge(api::conflicts::routes())
         .merge(api::field_mappings::routes())
         .merge(api::logs::routes())
         .merge(api::dependants::routes())

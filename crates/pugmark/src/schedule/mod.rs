@@ -1,5 +1,6 @@
 //! Work by the clock.
 
+pub mod crm_poll;
 pub mod mapping_run;
 pub mod retry_sweep;
 pub mod summary;

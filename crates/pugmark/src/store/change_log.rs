@@ -64,6 +64,43 @@ pub fn hot_queries(engine: Engine) -> [(&'static str, String); 2] {
     ]
 }
 
+/// The latest changes of a row, planned or not, newest first, each with the time at which it was captured.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn latest_of(
+    conn: &mut Conn,
+    table: &str,
+    key: &str,
+    limit: u32,
+) -> Result<Vec<(Change, Ts)>, DbError> {
+    let engine = conn.engine();
+    let sql = format!(
+        "SELECT id, table_name, {key} AS row_key, event, {old} AS old_row, {new} AS new_row, correlation_id, healed, captured_at \
+         FROM change_log WHERE table_name = $1 AND row_key = $2 AND event <> 'TRUNCATE' ORDER BY id DESC LIMIT $3",
+        key = dialect::bytes(engine, "row_key"),
+        old = dialect::bytes(engine, "old_row"),
+        new = dialect::bytes(engine, "new_row"),
+    );
+    let rows: Vec<At> = on!(conn, |c| sqlx::query_as(AssertSqlSafe(sql))
+        .bind(table)
+        .bind(key)
+        .bind(i64::from(limit))
+        .fetch_all(c)
+        .await)?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.logged.into(), row.captured_at))
+        .collect())
+}
+
+#[derive(sqlx::FromRow)]
+struct At {
+    #[sqlx(flatten)]
+    logged: Logged,
+    captured_at: Ts,
+}
+
 /// Takes the turn to plan, until the transaction ends; `false` when another process has it. One at a time, so that the changes
 /// of a row are planned in their order, and so that the gap sweep compares rows with a state that nobody is changing.
 ///

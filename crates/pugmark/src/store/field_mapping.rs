@@ -154,6 +154,38 @@ pub async fn to_crm(conn: &mut Conn, module: &str) -> Result<Vec<FieldMapping>, 
         .collect())
 }
 
+/// The active mappings of a module, whichever way their values go, in the order in which they were made.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn active(conn: &mut Conn, module: &str) -> Result<Vec<Mapping>, DbError> {
+    let mut mappings = list(conn).await?;
+    mappings.retain(|mapping| mapping.module == module && mapping.is_active);
+    Ok(mappings)
+}
+
+/// Sets who wins where both sides change the field of a source, and says whether there is such a mapping.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn set_on_conflict(
+    conn: &mut Conn,
+    module: &str,
+    source: &str,
+    winner: OnConflict,
+) -> Result<bool, DbError> {
+    let changed = on!(conn, |c| sqlx::query(
+        "UPDATE vtiger_custom_field_mapping SET on_conflict = $3 WHERE vtiger_module = $1 AND microbima_field = $2"
+    )
+    .bind(module)
+    .bind(source)
+    .bind(winner.as_str())
+    .execute(c)
+    .await
+    .map(|done| done.rows_affected()))?;
+    Ok(changed > 0)
+}
+
 impl Mapping {
     /// Whether values are sent by it.
     pub fn carries_to_crm(&self) -> bool {

@@ -54,6 +54,8 @@ pub struct Link {
     pub last_synced_at: Option<Ts>,
     /// The record may exist although no attempt of ours is known, so it is looked for before it is created.
     pub look_first: bool,
+    /// What a revise of fields that people may edit on both sides was about to write and nobody has confirmed.
+    pub in_flight: BTreeMap<String, String>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -62,11 +64,12 @@ struct LinkRow {
     snapshot: String,
     last_synced_at: Option<Ts>,
     look_first: bool,
+    in_flight: Option<String>,
 }
 
 /// The statement behind [`get`], for tests of its plan.
-pub const GET: &str = "SELECT vtiger_id, CAST(snapshot AS TEXT) AS snapshot, last_synced_at, look_first FROM crm_links \
-         WHERE entity_type = $1 AND entity_id = $2";
+pub const GET: &str = "SELECT vtiger_id, CAST(snapshot AS TEXT) AS snapshot, last_synced_at, look_first, \
+         CAST(in_flight AS TEXT) AS in_flight FROM crm_links WHERE entity_type = $1 AND entity_id = $2";
 
 /// The link of a row, if one was ever begun.
 ///
@@ -90,6 +93,10 @@ pub async fn get(
         snapshot: serde_json::from_str(&row.snapshot).unwrap_or_default(),
         last_synced_at: row.last_synced_at,
         look_first: row.look_first,
+        in_flight: row
+            .in_flight
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default(),
     }))
 }
 
@@ -234,6 +241,14 @@ pub struct Agreement {
     pub row_hash: Option<String>,
 }
 
+/// Whether the trouble noted at a link is a field about which a person still has to decide.
+macro_rules! undecided {
+    () => {
+        "crm_links.entity_type = 'CUSTOMER' AND crm_links.sync_error_code IN ('PUG-5101', 'PUG-5102') AND EXISTS \
+         (SELECT 1 FROM conflicts k WHERE k.customer_id = crm_links.entity_id AND k.status <> 'RESOLVED')"
+    };
+}
+
 /// Stores an agreement.
 ///
 /// # Errors
@@ -252,8 +267,12 @@ pub async fn set_synced(
         "INSERT INTO crm_links (entity_type, entity_id, module, vtiger_id, sync_status, last_synced_at, warnings, ",
         "snapshot, snapshot_verified, withdrawn, row_hash, created_at, updated_at) ",
         "VALUES ($1, $2, $3, $4, 'SYNCED', $5, $6, $7, $8, $9, $10, $5, $5) ",
-        "ON CONFLICT (entity_type, entity_id) DO UPDATE SET vtiger_id = excluded.vtiger_id, sync_status = 'SYNCED', ",
-        "last_synced_at = excluded.last_synced_at, sync_error = NULL, sync_error_code = NULL, ",
+        "ON CONFLICT (entity_type, entity_id) DO UPDATE SET vtiger_id = excluded.vtiger_id, ",
+        // While a person has to decide about a field, the rest being in step does not make the customer so.
+        "sync_status = CASE WHEN ", undecided!(), " THEN crm_links.sync_status ELSE 'SYNCED' END, ",
+        "sync_error = CASE WHEN ", undecided!(), " THEN crm_links.sync_error END, ",
+        "sync_error_code = CASE WHEN ", undecided!(), " THEN crm_links.sync_error_code END, ",
+        "last_synced_at = excluded.last_synced_at, in_flight = NULL, gone_at = NULL, ",
         "warnings = excluded.warnings, snapshot = excluded.snapshot, snapshot_verified = excluded.snapshot_verified, ",
         "withdrawn = excluded.withdrawn, row_hash = excluded.row_hash, look_first = excluded.look_first, updated_at = excluded.updated_at"
     ))

@@ -46,3 +46,4 @@ mod rows;
 mod shadow;
 mod tasks;
 mod twins;
+mod two_way;

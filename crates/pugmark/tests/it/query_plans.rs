@@ -143,6 +143,16 @@ fn hot(engine: Engine) -> Vec<(&'static str, String, &'static str)> {
         store::links::GET.to_owned(),
         "'CUSTOMER', '00000000-0000-4000-8000-000000000100'",
     ));
+    all.push((
+        "linked records behind a place",
+        store::crm_cursors::LINKED_BEHIND.to_owned(),
+        "'CUSTOMER', '00000000-0000-4000-8000-000000000100', 100",
+    ));
+    all.push((
+        "links of a page",
+        store::crm_cursors::linked_sql(engine),
+        "'Contacts', 'CUSTOMER', '[\"12x100\", \"12x101\"]'",
+    ));
     let assignments = [
         (
             "tasks of a requirement",
@@ -245,7 +255,9 @@ async fn on_sqlite(conn: &mut Conn, name: &str, sql: &str) {
         let walks = line.starts_with("SCAN c USING INDEX customers_newest")
             || line.starts_with("SCAN m USING INDEX missing_requirements_newest")
             || line.starts_with("SCAN change_log USING INDEX change_log_waiting")
-            || line.starts_with("SCAN change_log USING COVERING INDEX change_log_waiting");
+            || line.starts_with("SCAN change_log USING COVERING INDEX change_log_waiting")
+            // The list of parameters.
+            || line.starts_with("SCAN json_each");
         assert!(
             !line.starts_with("SCAN") || walks,
             "{name}: {line}\n{plan:#?}"

@@ -122,6 +122,12 @@ fn settings(store: &str, crm: &VtigerSandbox, token: &str, poll: Duration) -> Se
             default_owner: None,
             time_zone: jiff::tz::TimeZone::UTC,
             contact_defaults: Default::default(),
+            poll: config::Poll {
+                enabled: false,
+                interval: Duration::from_secs(60),
+                overlap: Duration::from_secs(60),
+                deletions_within: Duration::from_secs(86_400),
+            },
         }),
         capture: config::Capture {
             settle: Duration::ZERO,

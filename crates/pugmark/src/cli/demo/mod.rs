@@ -207,6 +207,12 @@ fn settings(args: &DemoArgs, sandbox: &VtigerSandbox, folder: &Folder) -> Settin
             default_owner: None,
             time_zone: jiff::tz::TimeZone::UTC,
             contact_defaults: Default::default(),
+            poll: config::Poll {
+                enabled: false,
+                interval: Duration::from_secs(60),
+                overlap: Duration::from_secs(60),
+                deletions_within: Duration::from_secs(86_400),
+            },
         }),
         capture: config::Capture {
             settle: Duration::from_secs(2),

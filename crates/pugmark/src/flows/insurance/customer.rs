@@ -9,10 +9,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::tz::TimeZone;
 use pugmark_queue::db::{Conn, DbError};
-use pugmark_queue::{Claimed, Handled, Handler};
+use pugmark_queue::{Claimed, Handled, Handler, NewOperation};
+use uuid::Uuid;
 use vtiger::{Client, Condition, Element, Filter};
 
 use super::figures::FigureRules;
+use super::inbound;
 use super::mapping::{Mapped, Withdrawal, contact_of, mark_of};
 use super::plan::CUSTOMER;
 use super::sources::Values;
@@ -162,7 +164,12 @@ impl Contact {
         for (field, value) in defaults {
             on_create.set(field.clone(), value.as_str());
         }
+        let rules = fields
+            .targets()
+            .map(|(_, target)| (target.field.clone(), target.rule))
+            .collect();
         Ok(Shape {
+            rules,
             names: fields.names().map(str::to_owned).collect(),
             reference: fields
                 .reference()
@@ -179,6 +186,14 @@ impl Contact {
 impl Subject for Contact {
     fn target(&self) -> &Target {
         &self.target
+    }
+
+    fn take_edit_over(&self) -> Option<NewOperation> {
+        Some(inbound::apply(
+            &self.target.entity_id,
+            &Uuid::now_v7().to_string(),
+            "delivery",
+        ))
     }
 
     async fn shape(&self, crm: &Crm, client: &Client, conn: &mut Conn) -> Result<Shape, MapError> {

@@ -42,7 +42,7 @@ pub async fn enqueue(
 ) -> Result<Option<Enqueued>, QueueError> {
     let customer = links::of_record(conn, CONTACTS, &noticed.contact).await?;
     let operation = match customer {
-        Some((entity_type, id)) if entity_type == CUSTOMER => apply(noticed, &id),
+        Some((entity_type, id)) if entity_type == CUSTOMER => apply(&id, &noticed.correlation_id, noticed.by),
         Some(_) => return Ok(None),
         None if noticed.converted => convert(noticed),
         None => return Ok(None),
@@ -50,12 +50,13 @@ pub async fn enqueue(
     queue.enqueue(conn, operation).await.map(Some)
 }
 
-fn apply(noticed: &Noticed, customer: &str) -> NewOperation {
+/// Merges a customer's contact with the customer, behind what waits in the customer's lane.
+pub fn apply(customer: &str, correlation_id: &str, requested_by: &str) -> NewOperation {
     NewOperation {
         lane: customer_lane(customer),
         coalesce_key: Some(format!("apply:{customer}")),
-        correlation_id: noticed.correlation_id.clone(),
-        requested_by: Some(noticed.by.to_owned()),
+        correlation_id: correlation_id.to_owned(),
+        requested_by: Some(requested_by.to_owned()),
         ..NewOperation::new(kind::CONTACT_APPLY, CUSTOMER, customer, Operation::Update)
     }
 }

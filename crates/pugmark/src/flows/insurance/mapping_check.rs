@@ -2,10 +2,12 @@
 
 use vtiger::{Field, FieldType, Module};
 
+use super::contact::back::is_writable;
 use super::sources::{self, Kind, SOURCES, Source};
 use crate::crm::CONTACTS;
 use crate::crm::contact_fields::{REFERENCE, find};
 use crate::problem::Code;
+use crate::store::customer_edits::WRITABLE;
 use crate::store::field_mapping::{Direction, FieldKind, Mapping};
 
 /// MicroBima's ids are UUIDs.
@@ -64,6 +66,14 @@ pub fn check_alone(mapping: &Mapping) -> Result<&'static Source, Wrong> {
     if name == REFERENCE && (kind != FieldKind::Text || mapping.direction == Direction::FromCrm) {
         let what = "the reference by which contacts are found again is TEXT and goes to the CRM";
         return Err(wrong("fieldType", Code::MappingNeeded, what));
+    }
+    if mapping.direction != Direction::ToCrm && !is_writable(name) {
+        let what = format!(
+            "`{name}` is {}: never taken over from vTiger; use to_crm. Taken over can be {}",
+            source.meaning.to_lowercase(),
+            WRITABLE.join(", ")
+        );
+        return Err(wrong("direction", Code::MappingNotBack, what));
     }
     Ok(source)
 }

@@ -1,5 +1,6 @@
 //! MicroBima to vTiger: the insurer's customers as contacts, what happens to them as notes and tasks, its staff as users.
 
+pub mod contact;
 pub mod customer;
 pub mod events;
 pub mod figures;
@@ -26,6 +27,7 @@ use pugmark_queue::Handler;
 
 use crate::config::Settings;
 use crate::delivery::Deliverer;
+use contact::ApplyHandler;
 use customer::{CustomerHandler, Setting};
 use note::NoteHandler;
 use plan::kind;
@@ -42,15 +44,17 @@ pub fn handlers(
     let contacts = Setting::of(settings);
     let customers: Arc<dyn Handler> =
         Arc::new(CustomerHandler::new(deliverer.clone(), contacts.clone()));
+    let edits = Arc::new(ApplyHandler::new(deliverer.clone(), contacts.clone()));
     let notes = Arc::new(NoteHandler::new(deliverer.clone()));
     let summaries = SummaryHandler::new(deliverer.clone(), contacts, &settings.insurance);
     let customer_url = settings.server.customer_url.as_deref();
     let tasks = TaskHandler::new(deliverer.clone(), &settings.insurance, customer_url);
     let users: Arc<dyn Handler> = Arc::new(UserHandler::new(deliverer.clone(), staff.clone()));
-    let handlers: [(&str, Arc<dyn Handler>); 9] = [
+    let handlers: [(&str, Arc<dyn Handler>); 10] = [
         (kind::CUSTOMER_CREATE, customers.clone()),
         (kind::CUSTOMER_UPDATE, customers.clone()),
         (kind::CUSTOMER_MARK, customers),
+        (kind::CONTACT_APPLY, edits),
         (kind::NOTE_CREATE, notes),
         (kind::PAYMENT_SUMMARY, Arc::new(summaries)),
         (kind::TASK_CREATE, Arc::new(tasks)),

@@ -3,6 +3,7 @@
 //! A comment has no field for our reference, so its text carries one, by which it is found again after an unclear answer. It
 //! is written once and never changed: what people read is what happened at the time.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -234,6 +235,7 @@ impl Subject for Note {
             Filter::from(by_contact).and(by_text)
         });
         Ok(Shape {
+            rules: BTreeMap::new(),
             names: vec!["commentcontent".to_owned()],
             reference: found,
             wanted: Element::new()

@@ -7,14 +7,14 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
 /// Words of MicroBima's API and labels of its database.
-pub(super) type Words = [(&'static str, &'static str)];
+pub(crate) type Words = [(&'static str, &'static str)];
 
-pub(super) const GENDERS: [(&str, &str); 3] = [
+pub(crate) const GENDERS: [(&str, &str); 3] = [
     ("male", "MALE"),
     ("female", "FEMALE"),
     ("prefer_not_to_say", "PREFER_NOT_TO_SAY"),
 ];
-pub(super) const ID_TYPES: [(&str, &str); 5] = [
+pub(crate) const ID_TYPES: [(&str, &str); 5] = [
     ("national", "NATIONAL_ID"),
     ("alien", "ALIEN"),
     ("passport", "PASSPORT"),
@@ -40,7 +40,7 @@ pub(super) fn word_of(words: &Words, label: &str) -> String {
 }
 
 /// The label for a word or a label, in letters of any case; `None` when it is neither.
-pub(super) fn label_of(words: &Words, word: &str) -> Option<String> {
+pub(crate) fn label_of(words: &Words, word: &str) -> Option<String> {
     words
         .iter()
         .find(|(known, label)| known.eq_ignore_ascii_case(word) || label.eq_ignore_ascii_case(word))
@@ -52,7 +52,7 @@ pub(super) fn label_or_same(words: &Words, word: String) -> String {
     label_of(words, &word).unwrap_or(word)
 }
 
-pub(super) fn is_name(value: &str, (): &()) -> Result {
+pub(crate) fn is_name(value: &str, (): &()) -> Result {
     is_text(value, 1, 50)
 }
 
@@ -65,7 +65,7 @@ pub(super) fn is_untrimmed_name(value: &str, (): &()) -> Result {
 }
 
 /// A customer's; MicroBima's API has that rule for customers alone.
-pub(super) fn is_id_number(value: &str, (): &()) -> Result {
+pub(crate) fn is_id_number(value: &str, (): &()) -> Result {
     is_text(value, 5, 9)
 }
 
@@ -77,7 +77,7 @@ pub(super) fn is_document_number(value: &str, (): &()) -> Result {
 /// The longest address that mail can be sent to, RFC 5321.
 const LONGEST_EMAIL: usize = 254;
 
-pub(super) fn is_email(value: &str, (): &()) -> Result {
+pub(crate) fn is_email(value: &str, (): &()) -> Result {
     is_text(value, 1, LONGEST_EMAIL)?;
     if email_address::EmailAddress::is_valid(value) {
         return Ok(());
@@ -111,7 +111,7 @@ pub(super) fn is_text(value: &str, shortest: usize, longest: usize) -> Result {
     Ok(())
 }
 
-pub(super) fn is_phone(value: &str, (): &()) -> Result {
+pub(crate) fn is_phone(value: &str, (): &()) -> Result {
     if value.is_empty() {
         return Err(garde::Error::new("is required"));
     }
@@ -127,7 +127,7 @@ pub(super) fn is_phone(value: &str, (): &()) -> Result {
     Ok(())
 }
 
-pub(super) fn is_birth_date(value: &str, (): &()) -> Result {
+pub(crate) fn is_birth_date(value: &str, (): &()) -> Result {
     let date: Date = value
         .parse()
         .map_err(|_| garde::Error::new("must be a date of the calendar in the form YYYY-MM-DD"))?;

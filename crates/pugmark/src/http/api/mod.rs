@@ -2,6 +2,7 @@
 
 pub mod beneficiaries;
 pub mod brand_ambassadors;
+pub mod conflicts;
 pub mod customers;
 pub mod dependants;
 pub mod field_mappings;
@@ -19,7 +20,7 @@ pub mod users;
 mod amounts;
 mod cursor;
 mod edit;
-mod fields;
+pub(crate) mod fields;
 mod paging;
 
 use axum::http::StatusCode;

@@ -14,6 +14,8 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::config::Mode;
+use crate::crm::CONTACTS;
 use crate::crm::breaker::Position;
 use crate::flows::insurance::plan::CUSTOMER;
 use crate::http::AppState;
@@ -21,7 +23,8 @@ use crate::http::correlation::CorrelationId;
 use crate::http::envelope::{ApiError, Envelope};
 use crate::problem::Code;
 use crate::schedule::retry_sweep::{self, LATE, SweepRun};
-use crate::store::{self, SliceMode, capture_errors, change_log, links};
+use crate::store::crm_cursors::{self, Cursor};
+use crate::store::{self, SliceMode, capture_errors, change_log, conflicts, links};
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
@@ -68,6 +71,47 @@ pub struct StatusBody {
     pub retry_sweep: Option<SweepRun>,
     /// Operations that have been due for over a minute and that nobody carries out.
     pub overdue: i64,
+    /// Fields that wait for a person at the conflicts desk.
+    pub conflicts: i64,
+    /// Asking vTiger what changed.
+    pub poll: PollBody,
+}
+
+/// How far vTiger's changes have been read.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PollBody {
+    /// Whether vTiger is asked at all.
+    pub enabled: bool,
+    /// When it last was, with success, RFC 3339; `null` before the first time.
+    pub polled_at: Option<String>,
+    /// Time of the last change read, as vTiger writes it.
+    pub read_up_to: Option<String>,
+    /// Changes noticed so far.
+    pub noticed: i64,
+    /// When all linked contacts had last been looked for, RFC 3339.
+    pub all_looked_for_at: Option<String>,
+    /// What keeps it from succeeding.
+    pub error: Option<String>,
+    /// `PUG-5104`.
+    pub error_code: Option<String>,
+}
+
+impl PollBody {
+    fn of(enabled: bool, cursor: Option<Cursor>) -> Self {
+        let cursor = cursor.unwrap_or_default();
+        let time = |at: Option<Ts>| at.map(|at| at.timestamp().to_string());
+        let (error_code, error) = cursor.trouble.unzip();
+        PollBody {
+            enabled,
+            polled_at: time(cursor.polled_at),
+            read_up_to: cursor.modified_time,
+            noticed: cursor.noticed,
+            all_looked_for_at: time(cursor.round_ended_at),
+            error,
+            error_code,
+        }
+    }
 }
 
 /// How one kind of operation stands.
@@ -170,6 +214,13 @@ pub async fn gather(state: &AppState) -> Result<StatusBody, ApiError> {
         .into_iter()
         .map(NotCaptured::from)
         .collect();
+    let conflicts = conflicts::open(&mut conn).await?;
+    let cursor = crm_cursors::get(&mut conn, CONTACTS).await?;
+    let polls = state.mode == Mode::Live
+        && state
+            .crm
+            .as_ref()
+            .is_some_and(|crm| crm.enabled && crm.poll.enabled);
     let oldest = match (queued_since, captured_since) {
         (Some(queued), Some(captured)) => Some(queued.min(captured)),
         (one, other) => one.or(other),
@@ -184,7 +235,14 @@ pub async fn gather(state: &AppState) -> Result<StatusBody, ApiError> {
     if !not_captured.is_empty() {
         summary.push_str(" Some changes could not be captured; the next gap sweep looks for them.");
     }
+    if conflicts > 0 {
+        summary.push_str(&format!(
+            " {conflicts} field(s) wait for a decision at the conflicts desk."
+        ));
+    }
     Ok(StatusBody {
+        conflicts,
+        poll: PollBody::of(polls, cursor),
         summary,
         fine,
         mode: state.mode.to_string(),

@@ -15,7 +15,7 @@ on_both_databases!(
     while_vtiger_cannot_be_asked_nothing_is_stored_unless_it_is_wanted_unchecked,
     a_field_made_a_moment_ago_is_found_and_a_mapping_switched_off_may_name_what_is_gone,
     changes_are_audited_and_two_at_once_lose_nothing,
-    values_that_go_the_other_way_are_stored_and_said_to_be_unused,
+    only_what_people_may_edit_in_the_crm_comes_back,
 );
 
 async fn the_list_says_which_field_each_mapping_means_and_whether_it_works(world: World) {
@@ -300,7 +300,7 @@ async fn changes_are_audited_and_two_at_once_lose_nothing(world: World) {
     let path = format!("{MAPPINGS}/{number}?reason=tidy");
     let (one, other) = (
         json!({ "onConflict": "ask" }),
-        json!({ "direction": "both" }),
+        json!({ "isActive": false }),
     );
     let (one, other) = tokio::join!(api.patch(&path, &one), api.patch(&path, &other));
     assert_eq!(
@@ -312,8 +312,8 @@ async fn changes_are_audited_and_two_at_once_lose_nothing(world: World) {
     );
     let now = listed(&api, "partnerName").await.expect("it is there");
     assert_eq!(
-        (&now["onConflict"], &now["direction"]),
-        (&json!("ask"), &json!("both"))
+        (&now["onConflict"], &now["isActive"]),
+        (&json!("ask"), &json!(false))
     );
     // The same mapping twice at once: one of them comes second.
     let twice = mapping("createdBy", "Something", "TEXT");
@@ -339,19 +339,23 @@ async fn changes_are_audited_and_two_at_once_lose_nothing(world: World) {
     running.shutdown().await;
 }
 
-async fn values_that_go_the_other_way_are_stored_and_said_to_be_unused(world: World) {
+async fn only_what_people_may_edit_in_the_crm_comes_back(world: World) {
     let world = spacious(world).await;
     let running = world.start().await;
     let api = Api::of(&running);
-    let mut body = mapping("partnerName", "Partner", "TEXT");
-    body["direction"] = json!("from_crm");
-    let stored = api.post(MAPPINGS, &body).await;
-    assert_eq!(stored.status, 201, "{}", stored.text);
-    let note = stored.data()["note"].as_str().expect("a note");
-    assert!(note.contains("not used"), "{note}");
-    let program = world.other_program().await;
-    let customer = program.insert_customer("Otieno").await;
-    let contact = world.wait_for_contact(&customer, |_| true).await;
-    assert_eq!(contact.value(PARTNER), "", "nothing is sent by it");
+    for direction in ["from_crm", "both"] {
+        let mut body = mapping("partnerName", "Partner", "TEXT");
+        body["direction"] = json!(direction);
+        let refused = api.post(MAPPINGS, &body).await;
+        assert_eq!(refused.status, 422, "{}", refused.text);
+        assert!(refused.text.contains("PUG-2112"), "{}", refused.text);
+        assert!(refused.text.contains("phoneNumber"), "{}", refused.text);
+    }
+    let number = listed(&api, "phoneNumber").await.expect("it is mapped")["id"].clone();
+    let path = format!("{MAPPINGS}/{number}");
+    let both = api.patch(&path, &json!({ "direction": "both" })).await;
+    assert_eq!(both.status, 200, "{}", both.text);
+    let note = both.data()["note"].as_str().expect("a note");
+    assert!(note.contains("taken over"), "{note}");
     running.shutdown().await;
 }

@@ -1,5 +1,6 @@
 //! One task of the calendar, as a record to be brought in step.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -163,6 +164,7 @@ impl Subject for Task {
         let module = client.describe(CALENDAR).await?;
         let wanted = self.wanted();
         Ok(Shape {
+            rules: BTreeMap::new(),
             names: wanted.iter().map(|(name, _)| name.to_owned()).collect(),
             reference: self.found(&module),
             on_create: self.on_create(&module),

@@ -259,14 +259,14 @@ impl MappingBody {
     }
 }
 
-/// What a direction means today.
+/// What a direction means.
 fn note(mapping: &Mapping) -> Option<String> {
     let said = match mapping.direction {
         Direction::ToCrm => return None,
         Direction::FromCrm => {
-            "Values from vTiger are not taken over yet: the mapping is kept and not used"
+            "Sent when the contact is made; from then on edits in vTiger are taken over and nothing is sent"
         }
-        Direction::Both => "Values go to vTiger; those from vTiger are not taken over yet",
+        Direction::Both => "Values go to vTiger, and edits in vTiger are taken over",
     };
     Some(said.to_owned())
 }
