@@ -8,6 +8,7 @@ mod logs;
 mod mask;
 mod reading;
 mod sources;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,6 +28,7 @@ pub use insurance::{
 pub use logs::{Logs, StoredLevel};
 pub use mask::mask_url;
 pub use sources::{Environment, load};
+pub use webhooks::{WebhookSecrets, Webhooks};
 
 /// The commented defaults, as `pugmark config` prints them.
 pub const DEFAULTS: &str = include_str!("defaults.toml");
@@ -76,6 +78,8 @@ pub struct Settings {
     pub queue: Queue,
     /// Kept log lines.
     pub logs: Logs,
+    /// Receiving webhooks.
+    pub webhooks: Webhooks,
     /// The insurer's flow.
     pub insurance: Insurance,
     /// Where logins live; `None` when no address is configured.
@@ -273,6 +277,7 @@ fn check(raw: sources::Raw) -> Result<Settings, ConfigError> {
         ),
     };
     let logs = logs::check(&raw.file, &mut problems);
+    let webhooks = webhooks::check(&raw.file, &raw.secrets, &mut problems);
     let insurance = insurance::check(&raw.file, &mut problems);
     let supabase = insurance::check_supabase(&raw, &mut problems);
     let seal_key = check_seal_key(&raw, &mut problems);
@@ -295,6 +300,7 @@ fn check(raw: sources::Raw) -> Result<Settings, ConfigError> {
             capture,
             queue,
             logs,
+            webhooks,
             insurance,
             supabase,
             seal_key,

@@ -82,12 +82,16 @@ fn is_ours(name: &str) -> bool {
 }
 
 /// Secrets, which come from the environment or from a file named by it, never from the file of settings.
-const SECRETS: [&str; 5] = [
+const SECRETS: [&str; 9] = [
     "VTIGER_ACCESS_KEY",
     "APP_SECRET_TOKEN",
     "SUPABASE_SERVICE_ROLE_KEY",
     "SUPABASE_JWT_SECRET",
     "PUGMARK_SEAL_KEY",
+    "VTIGER_WEBHOOK_SECRET",
+    "VTIGER_WEBHOOK_SIGNING_KEY",
+    "VTIGER_WEBHOOK_HEADER_SECRET",
+    "VTIGER_WEBHOOK_PATH_SECRET",
 ];
 
 /// Names of the integration plan and the setting each one sets.
@@ -119,6 +123,10 @@ pub(super) struct Secrets {
     pub(super) supabase_service_key: Option<SecretString>,
     pub(super) supabase_jwt_secret: Option<SecretString>,
     pub(super) seal_key: Option<SecretString>,
+    pub(super) webhook_hmac: Option<SecretString>,
+    pub(super) webhook_signing: Option<SecretString>,
+    pub(super) webhook_header: Option<SecretString>,
+    pub(super) webhook_path: Option<SecretString>,
 }
 
 #[derive(Deserialize)]
@@ -131,6 +139,7 @@ pub(super) struct File {
     pub(super) capture: CaptureFile,
     pub(super) queue: QueueFile,
     pub(super) logs: LogsFile,
+    pub(super) webhooks: WebhooksFile,
     pub(super) insurance: InsuranceFile,
     pub(super) notes: NotesFile,
     pub(super) payments: PaymentsFile,
@@ -188,6 +197,19 @@ pub(super) struct CaptureFile {
 pub(super) struct LogsFile {
     pub(super) store: StoredLevel,
     pub(super) attempts: bool,
+    pub(super) keep: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WebhooksFile {
+    pub(super) header: String,
+    pub(super) reserialised: bool,
+    pub(super) tolerance: String,
+    pub(super) max_body: usize,
+    pub(super) max_depth: usize,
+    pub(super) per_minute: u32,
+    pub(super) per_peer: u32,
     pub(super) keep: String,
 }
 
@@ -293,6 +315,10 @@ pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Settings, 
         supabase_service_key: secret(environment, SECRETS[2], &mut problems),
         supabase_jwt_secret: secret(environment, SECRETS[3], &mut problems),
         seal_key: secret(environment, SECRETS[4], &mut problems),
+        webhook_hmac: secret(environment, SECRETS[5], &mut problems),
+        webhook_signing: secret(environment, SECRETS[6], &mut problems),
+        webhook_header: secret(environment, SECRETS[7], &mut problems),
+        webhook_path: secret(environment, SECRETS[8], &mut problems),
     };
     match (check(Raw { file, secrets }), problems.is_empty()) {
         (Ok(settings), true) => Ok(settings),

@@ -20,6 +20,7 @@ pub mod dependants;
 mod dialect;
 pub mod field_mapping;
 pub mod grants;
+pub mod lead_conversions;
 pub mod links;
 pub mod mapping_runs;
 pub mod missing_requirements;
@@ -33,6 +34,7 @@ pub mod settings;
 pub mod status_changes;
 pub mod task_assignments;
 pub mod violation;
+pub mod webhook_deliveries;
 
 use std::path::Path;
 use std::sync::Arc;

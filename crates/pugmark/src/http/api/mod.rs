@@ -15,6 +15,7 @@ pub mod policies;
 pub mod status;
 pub mod sync_status;
 pub mod users;
+pub mod webhook_deliveries;
 
 mod amounts;
 mod cursor;
