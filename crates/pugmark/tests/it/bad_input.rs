@@ -477,6 +477,9 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     GET /api/internal/vtiger/sync-status/{entityType}/{entityId}
     GET /api/internal/vtiger/users
     GET /api/internal/vtiger/users/{userId}
+    GET /api/internal/vtiger/webhooks/deliveries
+    GET /api/internal/vtiger/webhooks/deliveries/{id}
+    GET /api/internal/vtiger/webhooks/refusals
     PATCH /api/internal/beneficiaries/{id}
     PATCH /api/internal/brand-ambassadors/{id}
     PATCH /api/internal/customers/{id}
@@ -507,6 +510,10 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     POST /api/internal/vtiger/users/{userId}/reset-password
     POST /api/internal/vtiger/users/{userId}/retry
     POST /api/internal/vtiger/users/{userId}/sync
+    POST /api/internal/vtiger/webhooks/deliveries/{id}/replay
+    POST /api/internal/vtiger/webhooks/lead-convert
+    POST /webhooks/vtiger
+    POST /webhooks/vtiger/{secret}
     PUT /api/internal/vtiger/users/{userId}/roles/customer_care
     ");
     for route in &routes {

@@ -45,3 +45,4 @@ mod rows;
 mod shadow;
 mod tasks;
 mod twins;
+mod webhooks;
