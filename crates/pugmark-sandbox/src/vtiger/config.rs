@@ -12,7 +12,8 @@ pub enum Variant {
     /// A fresh installation on PHP 8, with its broken operations.
     #[default]
     Stock,
-    /// An administrator repaired the operation registry: `logout`, `changePassword` and `deleteUser` work.
+    /// An administrator repaired the operation registry: `logout`, `convertlead`, `sync`, `wsapp_register`, `changePassword`
+    /// and `deleteUser` work.
     Repaired,
     /// Stock, but the row that makes `roleid` a reference is gone, so users can be created.
     RoleidDbFix,

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use super::auth::SessionLock;
 use super::cloud::{self, Meter};
 use super::config::{Config, Edition, Variant};
@@ -16,6 +18,7 @@ use super::state::State;
 use super::store::StoredRecord;
 use super::users::{self, StoredUser};
 use super::{principals, roles, ui, webservice};
+use crate::clock::Clock;
 use crate::fault::{Fault, Faults};
 use crate::journal::{Journal, JournalKind, Moment, Outcome};
 use crate::server::System;
@@ -27,6 +30,7 @@ pub(super) struct Crm {
     pub(super) config: Config,
     faults: Faults,
     journal: Journal,
+    clock: Mutex<Clock>,
     state: Mutex<State>,
     meter: Mutex<Meter>,
     requests: AtomicU64,
@@ -51,6 +55,7 @@ impl Crm {
     pub(super) fn new(config: Config) -> io::Result<Self> {
         let state = State::new(&config)?;
         Ok(Self {
+            clock: Mutex::new(config.clock.clone()),
             config,
             faults: Faults::default(),
             journal: Journal::default(),
@@ -76,6 +81,7 @@ impl Crm {
         state
             .store
             .rows(module)
+            .filter(|(number, _)| !state.converted.contains(number))
             .map(|(number, _)| state.stored_record(module, number))
             .collect()
     }
@@ -88,9 +94,45 @@ impl Crm {
 
     /// What a person does in the pages; nothing when there is no user.
     pub(super) fn in_pages<T>(&self, act: impl FnOnce(&mut Call<'_>) -> T) -> Option<T> {
+        self.in_pages_of(ui::PERSON, act)
+    }
+
+    /// What this user does in the pages; nothing when there is no such user.
+    pub(super) fn in_pages_of<T>(
+        &self,
+        user: u64,
+        act: impl FnOnce(&mut Call<'_>) -> T,
+    ) -> Option<T> {
         let mut state = self.state();
-        let call = ui::person(&mut state, &self.journal, self.config.clock.now());
+        let call = ui::person(&mut state, &self.journal, self.now(), user);
         call.map(|mut call| act(&mut call))
+    }
+
+    pub(super) fn edit_as_user(&self, user: &str, id: &str, changes: &[(&str, &str)]) -> bool {
+        let user = users::located(&self.state(), user);
+        user.and_then(|user| self.in_pages_of(user, |call| ui::edit(call, id, changes)))
+            == Some(true)
+    }
+
+    /// The deleted records of a module.
+    pub(super) fn recycled(&self, module: &str) -> Vec<String> {
+        let state = self.state();
+        let module = state.catalogue.find(module);
+        module.map_or_else(Vec::new, |module| {
+            let name = &state.catalogue.module(module).name;
+            let numbers = state.store.recycled(module);
+            numbers
+                .map(|(number, _)| state.canonical.id(name, number))
+                .collect()
+        })
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        lock(&self.clock).now()
+    }
+
+    pub(super) fn set_clock(&self, clock: Clock) {
+        *lock(&self.clock) = clock;
     }
 
     pub(super) fn edit_as_person(&self, id: &str, changes: &[(&str, &str)]) -> bool {
@@ -237,7 +279,7 @@ impl Crm {
     }
 
     fn execute_rest(&self, request: &Request, number: u64, began_at: u64) -> Done {
-        let remaining = lock(&self.meter).count(self.config.quota, self.config.clock.now());
+        let remaining = lock(&self.meter).count(self.config.quota, self.now());
         let mut done = if remaining.exceeded {
             let reply = cloud::refused(429, "TOO_MANY_REQUESTS", "API call limit exceeded");
             Done {
@@ -271,7 +313,7 @@ impl Crm {
             .any(|(name, _)| *name == "x-floodcontrol-remaining")
         {
             lock(&self.meter)
-                .count(self.config.quota, self.config.clock.now())
+                .count(self.config.quota, self.now())
                 .show_on(reply);
         }
     }
@@ -281,15 +323,14 @@ impl Crm {
             state,
             journal: &self.journal,
             config: &self.config,
-            now: self.config.clock.now(),
+            now: self.now(),
             request_no,
             began_at,
         }
     }
 
     fn note_call(&self, number: u64, user: Option<String>, call: JournalKind) {
-        self.journal
-            .append(self.config.clock.now(), Some(number), user, call);
+        self.journal.append(self.now(), Some(number), user, call);
     }
 
     pub(super) fn note_fault(&self, number: u64, operation: &str, fault: &Fault, moment: Moment) {
@@ -298,8 +339,7 @@ impl Crm {
             fault: fault.clone(),
             moment,
         };
-        self.journal
-            .append(self.config.clock.now(), Some(number), None, kind);
+        self.journal.append(self.now(), Some(number), None, kind);
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {

@@ -19,11 +19,11 @@ const VERSION: &str = "1.0.0";
 
 /// The operations, and from where each reads its parameters.
 const OPERATIONS: [(&str, Source); 5] = [
-    ("pugmark_capabilities", Source::Get),
-    ("pugmark_user_find", Source::Get),
-    ("pugmark_user_create", Source::Post),
-    ("pugmark_user_update", Source::Post),
-    ("pugmark_user_password", Source::Post),
+    ("pugmark.info", Source::Get),
+    ("pugmark.user_find", Source::Get),
+    ("pugmark.user_create", Source::Post),
+    ("pugmark.user_update", Source::Post),
+    ("pugmark.user_password", Source::Post),
 ];
 
 /// What a new user must have. The reference is the caller's own id of the user.
@@ -77,18 +77,18 @@ pub(super) fn dispatch(
     call.administrators_only()?;
     let text = |parameter: &str| params.text(parameter).unwrap_or_default();
     match name {
-        "pugmark_capabilities" => Ok(capabilities()),
-        "pugmark_user_find" => find(call, text("userName")),
-        "pugmark_user_create" => create(call, &texts(&element()?)),
-        "pugmark_user_update" => update(call, text("id"), &texts(&element()?)),
-        "pugmark_user_password" => {
+        "pugmark.info" => Ok(info()),
+        "pugmark.user_find" => find(call, text("userName")),
+        "pugmark.user_create" => create(call, &texts(&element()?)),
+        "pugmark.user_update" => update(call, text("id"), &texts(&element()?)),
+        "pugmark.user_password" => {
             set_password(call, text("id"), text("password"), shortest_password)
         }
         _ => Err(Failure::Fatal),
     }
 }
 
-fn capabilities() -> Value {
+fn info() -> Value {
     let names: Vec<&str> = OPERATIONS.iter().map(|(name, _)| *name).collect();
     json!({ "version": VERSION, "operations": names })
 }

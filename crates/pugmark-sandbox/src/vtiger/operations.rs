@@ -10,6 +10,7 @@ use super::principals::Actor;
 use super::records::{Call, Mode};
 use super::registry::{Health, Source};
 use super::state::State;
+use super::sync::Since;
 use super::user_operations::{self, PasswordChange};
 use super::{extension, related, vtql};
 use crate::journal::{Journal, JournalKind};
@@ -197,6 +198,13 @@ fn dispatch(
         "retrieve_related" => related::retrieve(call, text("id"), text("relatedLabel")),
         "query_related" => related::query(call, text("query"), text("id"), text("relatedLabel")),
         "add_related" => related::add(call, text("sourceRecordId")),
+        "sync" => call.sync(&Since {
+            moment: text("modifiedTime"),
+            module: text("elementType"),
+            scope: text("syncType"),
+        }),
+        "wsapp_register" => call.register_app(),
+        "convertlead" => call.convert_lead(&element()?),
         "logout" => log_out(call, params, session),
         "changepassword" => user_operations::change_password(
             call,

@@ -154,11 +154,29 @@ impl Call<'_> {
             self.change_user(number, &[("status".into(), "Inactive".into())])?;
             return Ok(json!({ "status": "successful" }));
         }
-        self.state.store.remove(module, number);
-        let name = self.state.catalogue.module(module).name.clone();
-        let id = self.state.canonical.id(&name, number);
-        self.note(JournalKind::Deleted { id, module: name });
+        self.stamp(module, number);
+        self.state.store.recycle(module, number);
+        let (id, module) = self.named(module, number);
+        self.note(JournalKind::Deleted { id, module });
         Ok(json!({ "status": "successful" }))
+    }
+
+    /// Takes a record out of the recycle bin, as a person does in the pages. Says whether it lay there.
+    pub(super) fn restore(&mut self, module: ModuleIndex, number: u64) -> bool {
+        let state = &mut *self.state;
+        if !state.store.restore(&state.catalogue, module, number) {
+            return false;
+        }
+        self.stamp(module, number);
+        let (id, module) = self.named(module, number);
+        self.note(JournalKind::Restored { id, module });
+        true
+    }
+
+    /// A record's id and the name of its module, as the journal has them.
+    pub(super) fn named(&self, module: ModuleIndex, number: u64) -> (String, String) {
+        let name = self.state.catalogue.module(module).name.clone();
+        (self.state.canonical.id(&name, number), name)
     }
 
     /// `describe`.
@@ -256,7 +274,7 @@ impl Call<'_> {
 }
 
 /// The element's fields. A JSON text makes PHP die, anything else that is no object has no fields.
-fn fields_of(element: &Value) -> Result<Map<String, Value>, Failure> {
+pub(super) fn fields_of(element: &Value) -> Result<Map<String, Value>, Failure> {
     match element {
         Value::Object(fields) => Ok(fields.clone()),
         Value::String(_) => Err(Failure::Fatal),

@@ -9,6 +9,7 @@ use super::config::{CloudQuota, Config, CustomField, Edition, Latency, UserSpec,
 use super::crm::Crm;
 use super::release::Release;
 use super::store::StoredRecord;
+use super::ui;
 use super::users::{NewUser, StoredUser};
 use crate::clock::Clock;
 use crate::fault::Faults;
@@ -221,12 +222,13 @@ impl VtigerSandbox {
         self.crm.journal().clone()
     }
 
-    /// The living records of a module by id, as `retrieve` would show them. Empty for an unknown module.
+    /// The living records of a module by id, as `retrieve` would show them; converted leads are not among them. Empty for an
+    /// unknown module.
     pub fn records(&self, module: &str) -> Vec<StoredRecord> {
         self.crm.records(module)
     }
 
-    /// One living record.
+    /// One living record; also a converted lead, which `retrieve` still shows.
     pub fn record(&self, id: &str) -> Option<StoredRecord> {
         self.crm.record(id)
     }
@@ -243,9 +245,45 @@ impl VtigerSandbox {
         self.crm.insert_as_person(module, fields)
     }
 
+    /// The same by another user, such as `19x5`: `modifiedby` tells them apart from the one whose key a client uses. Says
+    /// besides whether there is such a user.
+    pub fn edit_as(&self, user: &str, id: &str, changes: &[(&str, &str)]) -> bool {
+        self.crm.edit_as_user(user, id, changes)
+    }
+
     /// A person deletes a record. Says whether it was there.
     pub fn remove(&self, id: &str) -> bool {
         self.crm.remove_as_person(id)
+    }
+
+    /// A person takes a record out of the recycle bin again. Says whether it lay there.
+    pub fn restore(&self, id: &str) -> bool {
+        self.crm.in_pages(|call| ui::restore(call, id)) == Some(true)
+    }
+
+    /// Ids of the deleted records of a module.
+    pub fn deleted(&self, module: &str) -> Vec<String> {
+        self.crm.recycled(module)
+    }
+
+    /// A person converts a lead into a contact. The built-in fields go over as a fresh installation maps them; `custom` names
+    /// further pairs of a field of the lead and the field of the contact that gets its value. The contact says
+    /// `isconvertedfromlead` `1`, comments and tasks move to it, and the lead is in no query any more. Gives the contact's id;
+    /// none when there is no such lead, it was converted before, or a field is unknown.
+    pub fn convert_lead(&self, lead: &str, custom: &[(&str, &str)]) -> Option<String> {
+        self.crm
+            .in_pages(|call| ui::convert(call, lead, custom, false))?
+    }
+
+    /// As [`VtigerSandbox::convert_lead`], but PHP dies in the middle: the contact is there, the lead stays what it was.
+    pub fn convert_lead_halfway(&self, lead: &str, custom: &[(&str, &str)]) -> Option<String> {
+        self.crm
+            .in_pages(|call| ui::convert(call, lead, custom, true))?
+    }
+
+    /// Gives the server another clock from now on. A [`crate::ManualClock`] lets any number of changes share one second.
+    pub fn set_clock(&self, clock: Clock) {
+        self.crm.set_clock(clock);
     }
 
     /// The number that the next record gets: all modules count together. Numbers never go back.

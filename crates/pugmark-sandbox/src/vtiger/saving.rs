@@ -144,6 +144,15 @@ impl Call<'_> {
         }
     }
 
+    /// The caller is the last who touched this record, now.
+    pub(super) fn stamp(&mut self, module: ModuleIndex, number: u64) {
+        self.touch(module, number);
+        if let Some(field) = self.state.catalogue.module(module).field("modifiedby") {
+            let editor = self.actor.number.to_string();
+            self.state.store.set(module, number, field, Some(editor));
+        }
+    }
+
     pub(super) fn store_changes(
         &mut self,
         module: ModuleIndex,
@@ -173,23 +182,17 @@ impl Call<'_> {
             self.state.saved_by.insert((number, self.actor.number));
         }
         // Also when nothing changed.
-        self.touch(module, number);
-        if let Some(field) = self.state.catalogue.module(module).field("modifiedby") {
-            self.state
-                .store
-                .set(module, number, field, Some(self.actor.number.to_string()));
-        }
-        let name = self.state.catalogue.module(module).name.clone();
-        let id = self.state.canonical.id(&name, number);
+        self.stamp(module, number);
+        let (id, module) = self.named(module, number);
         self.note(match mode {
             Mode::Revise => JournalKind::Revised {
                 id,
-                module: name,
+                module,
                 changed,
             },
             Mode::Update => JournalKind::Updated {
                 id,
-                module: name,
+                module,
                 changed,
             },
         });

@@ -32,6 +32,8 @@ pub(super) struct State {
     pub(super) private: BTreeSet<ModuleIndex>,
     /// Record and user, for each user who ever saved the record.
     pub(super) saved_by: HashSet<(u64, u64)>,
+    /// Leads that were converted: no query shows them any more.
+    pub(super) converted: HashSet<u64>,
     pub(super) seed: u64,
     pub(super) release: Release,
     /// In whose ids the journal and the sandbox's owner speak.
@@ -53,6 +55,7 @@ impl State {
             references: HashMap::new(),
             private: BTreeSet::new(),
             saved_by: HashSet::new(),
+            converted: HashSet::new(),
             seed: config.seed,
             release: config.release,
             canonical: if cloud {
@@ -86,6 +89,19 @@ impl State {
             .to_zoned(TimeZone::UTC)
             .strftime("%Y-%m-%d %H:%M:%S")
             .to_string()
+    }
+
+    /// A second since 1970 as the server writes it.
+    pub(super) fn server_second(&self, second: i64) -> String {
+        let at = Timestamp::from_second(second).unwrap_or(Timestamp::MAX);
+        self.server_time(at)
+    }
+
+    /// A moment that the server wrote, in seconds since 1970.
+    pub(super) fn epoch(&self, written: &str) -> Option<i64> {
+        let local: jiff::civil::DateTime = written.parse().ok()?;
+        let local = local.to_zoned(TimeZone::UTC).ok()?.timestamp();
+        Some(local.checked_sub(self.time_zone).ok()?.as_second())
     }
 
     /// A cell's value; empty for NULL and for what does not exist.

@@ -13,6 +13,7 @@ mod extension;
 mod faults;
 mod journal;
 mod pages;
+mod people;
 mod raw;
 mod releases;
 mod sessions;
