@@ -46,7 +46,8 @@ CREATE TABLE pugmark.webhook_refusals (
 
 -- Converted leads on their way to becoming customers, by the contact (or, without one, the lead) in the CRM.
 CREATE TABLE pugmark.lead_conversions (
-    record_id         TEXT PRIMARY KEY,
+    id                BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    record_id         TEXT NOT NULL,
     module            TEXT NOT NULL CHECK (module IN ('Contacts', 'Leads')),
     lead_id           TEXT,
     -- Who says that a lead was converted: the extension, a signed or a plain delivery, or nobody but the contact itself.
@@ -61,6 +62,8 @@ CREATE TABLE pugmark.lead_conversions (
     id_type           TEXT,
     id_number         TEXT,
     partner_reference TEXT,
+    -- What the contact held of our fields when it was read: what both sides agree on once there is a customer.
+    snapshot          TEXT NOT NULL DEFAULT '{}',
     -- When the last call began that may have made the customer.
     sent_at           TIMESTAMPTZ,
     -- A customer with the same document who is linked to nothing: a person may decide that it is the same one.
@@ -76,4 +79,5 @@ CREATE TABLE pugmark.lead_conversions (
     updated_at        TIMESTAMPTZ NOT NULL
 );
 CREATE UNIQUE INDEX lead_conversions_document ON pugmark.lead_conversions (id_type, id_number) WHERE state = 'RESERVED';
-CREATE INDEX lead_conversions_newest ON pugmark.lead_conversions (updated_at, record_id);
+CREATE UNIQUE INDEX lead_conversions_record ON pugmark.lead_conversions (record_id);
+CREATE INDEX lead_conversions_state ON pugmark.lead_conversions (state, id);

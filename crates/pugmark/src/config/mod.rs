@@ -3,6 +3,7 @@
 //! Reading never stops at the first mistake: every problem is collected, each with the name of the setting and the fix,
 //! so that `doctor` and `serve` can list them all at once.
 
+mod conversion;
 mod insurance;
 mod logs;
 mod mask;
@@ -21,6 +22,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+pub use conversion::{Conversion, PartnerApi};
 pub use insurance::{
     Assign, Insurance, NOTABLE, Notes, Payments, StoredTimes, Summary, SummaryAs, Supabase, Tasks,
     Users,
@@ -278,7 +280,11 @@ fn check(raw: sources::Raw) -> Result<Settings, ConfigError> {
     };
     let logs = logs::check(&raw.file, &mut problems);
     let webhooks = webhooks::check(&raw.file, &raw.secrets, &mut problems);
-    let insurance = insurance::check(&raw.file, &mut problems);
+    let mut insurance = insurance::check(&raw.file, &mut problems);
+    let partner_api = conversion::check_api(&raw, &mut problems);
+    if let Some(insurance) = &mut insurance {
+        insurance.conversion.api = partner_api;
+    }
     let supabase = insurance::check_supabase(&raw, &mut problems);
     let seal_key = check_seal_key(&raw, &mut problems);
     if let Some(crm) = &crm

@@ -82,7 +82,7 @@ fn is_ours(name: &str) -> bool {
 }
 
 /// Secrets, which come from the environment or from a file named by it, never from the file of settings.
-const SECRETS: [&str; 9] = [
+const SECRETS: [&str; 10] = [
     "VTIGER_ACCESS_KEY",
     "APP_SECRET_TOKEN",
     "SUPABASE_SERVICE_ROLE_KEY",
@@ -92,10 +92,11 @@ const SECRETS: [&str; 9] = [
     "VTIGER_WEBHOOK_SIGNING_KEY",
     "VTIGER_WEBHOOK_HEADER_SECRET",
     "VTIGER_WEBHOOK_PATH_SECRET",
+    "MICROBIMA_API_KEY",
 ];
 
 /// Names of the integration plan and the setting each one sets.
-const NAMES: [(&str, &str); 12] = [
+const NAMES: [(&str, &str); 13] = [
     ("PUGMARK_MODE", "mode"),
     ("HOST", "server.host"),
     ("PORT", "server.port"),
@@ -108,6 +109,7 @@ const NAMES: [(&str, &str); 12] = [
     ("VTIGER_DEFAULT_OWNER", "vtiger.default_owner"),
     ("PUGMARK_LEASE", "queue.lease"),
     ("SUPABASE_URL", "supabase.url"),
+    ("MICROBIMA_URL", "conversion.api_url"),
 ];
 
 /// What was read, before it is checked.
@@ -127,6 +129,7 @@ pub(super) struct Secrets {
     pub(super) webhook_signing: Option<SecretString>,
     pub(super) webhook_header: Option<SecretString>,
     pub(super) webhook_path: Option<SecretString>,
+    pub(super) microbima_key: Option<SecretString>,
 }
 
 #[derive(Deserialize)]
@@ -146,6 +149,7 @@ pub(super) struct File {
     pub(super) summary: SummaryFile,
     pub(super) tasks: TasksFile,
     pub(super) users: UsersFile,
+    pub(super) conversion: ConversionFile,
     pub(super) supabase: SupabaseFile,
 }
 
@@ -274,6 +278,19 @@ pub(super) struct UsersFile {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct ConversionFile {
+    pub(super) enabled: bool,
+    pub(super) partner_id: i32,
+    pub(super) package_scheme_id: i32,
+    pub(super) product_id: String,
+    pub(super) plan_id: String,
+    pub(super) reference_prefix: String,
+    pub(super) api_url: String,
+    pub(super) call_timeout: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct SupabaseFile {
     pub(super) url: String,
     pub(super) call_timeout: String,
@@ -319,6 +336,7 @@ pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Settings, 
         webhook_signing: secret(environment, SECRETS[6], &mut problems),
         webhook_header: secret(environment, SECRETS[7], &mut problems),
         webhook_path: secret(environment, SECRETS[8], &mut problems),
+        microbima_key: secret(environment, SECRETS[9], &mut problems),
     };
     match (check(Raw { file, secrets }), problems.is_empty()) {
         (Ok(settings), true) => Ok(settings),

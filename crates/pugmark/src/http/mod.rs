@@ -106,6 +106,7 @@ fn internal_api() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Document::openapi())
         .merge(api::customers::routes())
         .merge(api::field_mappings::routes())
+        .merge(api::lead_conversions::routes())
         .merge(api::logs::routes())
         .merge(api::dependants::routes())
         .merge(api::beneficiaries::routes())

@@ -5,6 +5,7 @@
 
 pub mod account_steps;
 pub mod agent_registrations;
+pub mod alike;
 pub mod ambassadors;
 pub mod application_logs;
 pub mod audit;

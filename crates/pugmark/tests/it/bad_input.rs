@@ -468,6 +468,8 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     GET /api/internal/vtiger/field-mappings/apply
     GET /api/internal/vtiger/field-mappings/sources
     GET /api/internal/vtiger/grants
+    GET /api/internal/vtiger/lead-conversions
+    GET /api/internal/vtiger/lead-conversions/{recordId}
     GET /api/internal/vtiger/logs
     GET /api/internal/vtiger/payment-summaries
     GET /api/internal/vtiger/payment-summaries/{id}
@@ -488,6 +490,7 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     PATCH /api/internal/payments/{id}
     PATCH /api/internal/policies/{id}
     PATCH /api/internal/vtiger/field-mappings/{id}
+    PATCH /api/internal/vtiger/lead-conversions/{recordId}
     PATCH /api/internal/vtiger/users/{userId}/status
     POST /api/internal/brand-ambassadors
     POST /api/internal/customers
@@ -501,6 +504,7 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     POST /api/internal/vtiger/field-mappings/apply
     POST /api/internal/vtiger/field-mappings/dry-run
     POST /api/internal/vtiger/grants
+    POST /api/internal/vtiger/lead-conversions/{recordId}/link
     POST /api/internal/vtiger/payment-summaries
     POST /api/internal/vtiger/queue/discard
     POST /api/internal/vtiger/queue/retry

@@ -6,6 +6,7 @@ pub mod customers;
 pub mod dependants;
 pub mod field_mappings;
 pub mod grants;
+pub mod lead_conversions;
 pub mod logs;
 pub mod missing_requirements;
 pub mod operations;
