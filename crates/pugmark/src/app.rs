@@ -29,6 +29,7 @@ use crate::flows::insurance::plan::{KINDS, kind};
 use crate::flows::insurance::summary_run::Summaries;
 use crate::flows::insurance::user::Staff;
 use crate::http::auth::Access;
+use crate::http::webhooks::Receiver;
 use crate::http::{self, AppState};
 use crate::logins::Logins;
 use crate::problem::Code;
@@ -284,6 +285,7 @@ pub async fn start(settings: Settings, roles: Roles) -> Result<Running, StartErr
             mode: settings.mode,
             look: settings.capture.poll * 5,
             keep_logs: settings.logs.keep,
+            keep_deliveries: settings.webhooks.keep,
         };
         tasks.spawn(schedule::run(
             db.clone(),
@@ -326,6 +328,7 @@ pub async fn start(settings: Settings, roles: Roles) -> Result<Running, StartErr
                 staff.logins.clone(),
             )),
             staff,
+            webhooks: Arc::new(Receiver::new(settings.webhooks.clone())),
         };
         Some(start_api(&settings.server, state, &cancelled, &mut tasks).await?)
     } else {
@@ -419,7 +422,7 @@ async fn start_api(
             "neither APP_SECRET_TOKEN nor SUPABASE_URL is set: the internal API refuses every request"
         );
     }
-    let router = http::router(state, settings);
+    let router = http::router(state, settings).into_make_service_with_connect_info::<SocketAddr>();
     let (stop, end) = (cancelled.clone(), cancelled.clone());
     let grace = settings.shutdown_grace;
     tasks.spawn(async move {

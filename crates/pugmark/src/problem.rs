@@ -109,6 +109,24 @@ codes! {
     WeeksLeftOut = "PUG-3302", "More weeks were missed than are made up for; the oldest were not summed up.";
     /// Nobody can be chosen for tasks.
     AssigneesUnreadable = "PUG-3401", "The CRM user may not see vTiger's users or groups, so nobody can be chosen for tasks; make it an administrator, or choose nobody.";
+    /// A converted lead lacks what MicroBima needs.
+    LeadIncomplete = "PUG-3601", "A converted lead lacks what a customer needs; fill it in in vTiger or in Pugmark, and it goes on.";
+    /// Another customer has the same document, e-mail or phone.
+    LeadUndecided = "PUG-3602", "A converted lead looks like a customer there is already; a person has to decide.";
+    /// The conversion left no contact.
+    LeadWithoutContact = "PUG-3603", "The conversion of a lead left no contact in vTiger, so there is nobody to make a customer of.";
+    /// The contact is gone.
+    LeadContactGone = "PUG-3604", "The contact of a converted lead is gone from vTiger, or its user may not see it.";
+    /// It was no lead.
+    NotConverted = "PUG-3605", "The contact did not come out of a converted lead, as far as vTiger tells.";
+    /// MicroBima's API is missing or not to be used.
+    PartnerApiNotUsable = "PUG-3606", "MicroBima's partner API is not configured, or does not accept the key, the partner or the package scheme.";
+    /// MicroBima's API cannot be reached.
+    PartnerApiUnavailable = "PUG-3607", "MicroBima's partner API could not be reached or was not able to answer; it is tried again by itself.";
+    /// A call may have made the customer.
+    PartnerApiUnclear = "PUG-3608", "Whether MicroBima made the customer is unknown; Pugmark looks in its tables before it asks again.";
+    /// The customer of a lead whose conversion is under way.
+    Reserved = "PUG-3609", "The customer may be the one that a converted lead is just becoming; its contact is not made before that is known.";
     /// This vTiger cannot make users.
     CannotCreateUsers = "PUG-4001", "This vTiger cannot create users through its API; the operation goes on by itself once it can.";
     /// This vTiger cannot set passwords.

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use super::conversion::{self, Conversion};
 use super::{ConfigProblem, at_least, duration, sources, time_zone};
 
 /// What can be told as a note on the contact, by the names used in `notes.significant`.
@@ -47,6 +48,8 @@ pub struct Insurance {
     pub tasks: Tasks,
     /// Staff accounts.
     pub users: Users,
+    /// Converted leads.
+    pub conversion: Conversion,
 }
 
 impl Default for Insurance {
@@ -198,6 +201,7 @@ pub(super) fn check(file: &sources::File, problems: &mut Vec<ConfigProblem>) -> 
             role: role("users.role", &file.users.role, problems),
             wait: duration("users.wait", &file.users.wait, problems),
         },
+        conversion: conversion::check(&file.conversion, problems),
     };
     (problems.len() == found).then_some(insurance)
 }

@@ -3,11 +3,13 @@
 //! Reading never stops at the first mistake: every problem is collected, each with the name of the setting and the fix,
 //! so that `doctor` and `serve` can list them all at once.
 
+mod conversion;
 mod insurance;
 mod logs;
 mod mask;
 mod reading;
 mod sources;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,6 +22,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+pub use conversion::{Conversion, PartnerApi};
 pub use insurance::{
     Assign, Insurance, NOTABLE, Notes, Payments, StoredTimes, Summary, SummaryAs, Supabase, Tasks,
     Users,
@@ -27,6 +30,7 @@ pub use insurance::{
 pub use logs::{Logs, StoredLevel};
 pub use mask::mask_url;
 pub use sources::{Environment, load};
+pub use webhooks::{WebhookSecrets, Webhooks};
 
 /// The commented defaults, as `pugmark config` prints them.
 pub const DEFAULTS: &str = include_str!("defaults.toml");
@@ -76,6 +80,8 @@ pub struct Settings {
     pub queue: Queue,
     /// Kept log lines.
     pub logs: Logs,
+    /// Receiving webhooks.
+    pub webhooks: Webhooks,
     /// The insurer's flow.
     pub insurance: Insurance,
     /// Where logins live; `None` when no address is configured.
@@ -288,7 +294,12 @@ fn check(raw: sources::Raw) -> Result<Settings, ConfigError> {
         ),
     };
     let logs = logs::check(&raw.file, &mut problems);
-    let insurance = insurance::check(&raw.file, &mut problems);
+    let webhooks = webhooks::check(&raw.file, &raw.secrets, &mut problems);
+    let mut insurance = insurance::check(&raw.file, &mut problems);
+    let partner_api = conversion::check_api(&raw, &mut problems);
+    if let Some(insurance) = &mut insurance {
+        insurance.conversion.api = partner_api;
+    }
     let supabase = insurance::check_supabase(&raw, &mut problems);
     let seal_key = check_seal_key(&raw, &mut problems);
     if let Some(crm) = &crm
@@ -310,6 +321,7 @@ fn check(raw: sources::Raw) -> Result<Settings, ConfigError> {
             capture,
             queue,
             logs,
+            webhooks,
             insurance,
             supabase,
             seal_key,

@@ -82,16 +82,21 @@ fn is_ours(name: &str) -> bool {
 }
 
 /// Secrets, which come from the environment or from a file named by it, never from the file of settings.
-const SECRETS: [&str; 5] = [
+const SECRETS: [&str; 10] = [
     "VTIGER_ACCESS_KEY",
     "APP_SECRET_TOKEN",
     "SUPABASE_SERVICE_ROLE_KEY",
     "SUPABASE_JWT_SECRET",
     "PUGMARK_SEAL_KEY",
+    "VTIGER_WEBHOOK_SECRET",
+    "VTIGER_WEBHOOK_SIGNING_KEY",
+    "VTIGER_WEBHOOK_HEADER_SECRET",
+    "VTIGER_WEBHOOK_PATH_SECRET",
+    "MICROBIMA_API_KEY",
 ];
 
 /// Names of the integration plan and the setting each one sets.
-const NAMES: [(&str, &str); 12] = [
+const NAMES: [(&str, &str); 13] = [
     ("PUGMARK_MODE", "mode"),
     ("HOST", "server.host"),
     ("PORT", "server.port"),
@@ -104,6 +109,7 @@ const NAMES: [(&str, &str); 12] = [
     ("VTIGER_DEFAULT_OWNER", "vtiger.default_owner"),
     ("PUGMARK_LEASE", "queue.lease"),
     ("SUPABASE_URL", "supabase.url"),
+    ("MICROBIMA_URL", "conversion.api_url"),
 ];
 
 /// What was read, before it is checked.
@@ -119,6 +125,11 @@ pub(super) struct Secrets {
     pub(super) supabase_service_key: Option<SecretString>,
     pub(super) supabase_jwt_secret: Option<SecretString>,
     pub(super) seal_key: Option<SecretString>,
+    pub(super) webhook_hmac: Option<SecretString>,
+    pub(super) webhook_signing: Option<SecretString>,
+    pub(super) webhook_header: Option<SecretString>,
+    pub(super) webhook_path: Option<SecretString>,
+    pub(super) microbima_key: Option<SecretString>,
 }
 
 #[derive(Deserialize)]
@@ -131,12 +142,14 @@ pub(super) struct File {
     pub(super) capture: CaptureFile,
     pub(super) queue: QueueFile,
     pub(super) logs: LogsFile,
+    pub(super) webhooks: WebhooksFile,
     pub(super) insurance: InsuranceFile,
     pub(super) notes: NotesFile,
     pub(super) payments: PaymentsFile,
     pub(super) summary: SummaryFile,
     pub(super) tasks: TasksFile,
     pub(super) users: UsersFile,
+    pub(super) conversion: ConversionFile,
     pub(super) supabase: SupabaseFile,
 }
 
@@ -203,6 +216,19 @@ pub(super) struct LogsFile {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct WebhooksFile {
+    pub(super) header: String,
+    pub(super) reserialised: bool,
+    pub(super) tolerance: String,
+    pub(super) max_body: usize,
+    pub(super) max_depth: usize,
+    pub(super) per_minute: u32,
+    pub(super) per_peer: u32,
+    pub(super) keep: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct QueueFile {
     pub(super) lease: String,
     pub(super) max_retries: u32,
@@ -262,6 +288,19 @@ pub(super) struct UsersFile {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct ConversionFile {
+    pub(super) enabled: bool,
+    pub(super) partner_id: i32,
+    pub(super) package_scheme_id: i32,
+    pub(super) product_id: String,
+    pub(super) plan_id: String,
+    pub(super) reference_prefix: String,
+    pub(super) api_url: String,
+    pub(super) call_timeout: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct SupabaseFile {
     pub(super) url: String,
     pub(super) call_timeout: String,
@@ -303,6 +342,11 @@ pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Settings, 
         supabase_service_key: secret(environment, SECRETS[2], &mut problems),
         supabase_jwt_secret: secret(environment, SECRETS[3], &mut problems),
         seal_key: secret(environment, SECRETS[4], &mut problems),
+        webhook_hmac: secret(environment, SECRETS[5], &mut problems),
+        webhook_signing: secret(environment, SECRETS[6], &mut problems),
+        webhook_header: secret(environment, SECRETS[7], &mut problems),
+        webhook_path: secret(environment, SECRETS[8], &mut problems),
+        microbima_key: secret(environment, SECRETS[9], &mut problems),
     };
     match (check(Raw { file, secrets }), problems.is_empty()) {
         (Ok(settings), true) => Ok(settings),

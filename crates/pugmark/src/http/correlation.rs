@@ -66,7 +66,7 @@ impl<S: Send + Sync> FromRequestParts<S> for CorrelationId {
 /// The outermost layer: finds or makes the id, opens the log span, writes the body of errors.
 pub async fn layer(mut request: Request, next: Next) -> Response {
     let id = CorrelationId::of(&request);
-    let path = request.uri().path().to_owned();
+    let path = shown(request.uri().path());
     let method = request.method().clone();
     request.extensions_mut().insert(id.clone());
     let began = Instant::now();
@@ -85,6 +85,15 @@ pub async fn layer(mut request: Request, next: Next) -> Response {
         response.headers_mut().insert(HEADER, value);
     }
     response
+}
+
+/// The path as logs and answers may show it: the end of a webhook's address can be its secret.
+pub(super) fn shown(path: &str) -> String {
+    let secret = super::webhooks::GENERAL;
+    match path.strip_prefix(secret) {
+        Some(rest) if rest.len() > 1 => format!("{secret}/***"),
+        _ => path.to_owned(),
+    }
 }
 
 /// One line for each request. Pages, health checks and lists are asked for all the time: theirs is for finding defects.

@@ -9,6 +9,7 @@ pub mod envelope;
 pub mod health;
 pub mod parameters;
 pub mod rights;
+pub mod webhooks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,6 +61,8 @@ pub struct AppState {
     pub access: Arc<auth::Access>,
     /// Staff accounts.
     pub staff: Arc<Staff>,
+    /// Takes webhooks.
+    pub webhooks: Arc<webhooks::Receiver>,
 }
 
 /// The document that describes the API, without the routes that it is merged with.
@@ -104,6 +107,7 @@ fn internal_api() -> OpenApiRouter<AppState> {
         .merge(api::customers::routes())
         .merge(api::conflicts::routes())
         .merge(api::field_mappings::routes())
+        .merge(api::lead_conversions::routes())
         .merge(api::logs::routes())
         .merge(api::dependants::routes())
         .merge(api::beneficiaries::routes())
@@ -117,23 +121,26 @@ fn internal_api() -> OpenApiRouter<AppState> {
         .merge(api::payment_summaries::routes())
         .merge(api::status::routes())
         .merge(api::users::routes())
+        .merge(api::webhook_deliveries::routes())
 }
 
 /// The description of the API, as `/openapi.json` serves it and `pugmark openapi` prints it.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    internal_api().split_for_parts().1
+    internal_api().merge(webhooks::routes()).split_for_parts().1
 }
 
 /// Everything this server answers.
 pub fn router(state: AppState, settings: &config::Server) -> Router {
-    let (api, document) = internal_api().split_for_parts();
+    let (api, _) = internal_api().split_for_parts();
+    let (received, _) = webhooks::routes().split_for_parts();
     let api = api.route_layer(axum::middleware::from_fn_with_state(
         state.clone(),
         auth::let_pass,
     ));
-    let document = Arc::new(document);
+    let document = Arc::new(openapi());
     let routes = Router::new()
         .merge(api)
+        .merge(received)
         .merge(console::routes())
         .merge(health::routes())
         .route(
@@ -168,7 +175,10 @@ async fn nothing_here(method: Method, uri: Uri) -> ApiError {
     ApiError::new(
         StatusCode::NOT_FOUND,
         "NOT_FOUND",
-        format!("There is nothing at {method} {}", uri.path()),
+        format!(
+            "There is nothing at {method} {}",
+            correlation::shown(uri.path())
+        ),
     )
 }
 

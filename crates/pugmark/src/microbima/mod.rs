@@ -2,5 +2,6 @@
 
 pub mod amount;
 pub mod lifecycle;
+pub mod partner_api;
 pub mod payment;
 pub mod requirements;

@@ -13,7 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::capture::gap::Sweeper;
 use crate::config::Mode;
-use crate::store::{account_steps, application_logs, capture_errors, change_log};
+use crate::store::{
+    account_steps, application_logs, capture_errors, change_log, webhook_deliveries,
+};
 
 /// How often rows are compared with what was captured of them.
 const GAP_SWEEP: Duration = Duration::from_secs(15 * 60);
@@ -37,6 +39,8 @@ pub struct Sweeps {
     pub look: Duration,
     /// How long log lines are kept.
     pub keep_logs: Duration,
+    /// How long deliveries of webhooks are kept.
+    pub keep_deliveries: Duration,
 }
 
 /// Runs the sweeps until cancelled: at once, because changes may have been missed while nothing ran, and then in turn, or as soon
@@ -48,7 +52,7 @@ pub async fn run(db: Db, queue: Queue, sweeps: Sweeps, cancelled: CancellationTo
         if let Err(error) = &swept_well {
             tracing::error!(%error, "the gap sweep failed; it is tried again");
         }
-        if let Err(error) = prune(&db, &queue, sweeps.keep_logs).await {
+        if let Err(error) = prune(&db, &queue, &sweeps).await {
             tracing::error!(%error, "old entries could not be removed; it is tried again");
         }
         tokio::select! {
@@ -113,10 +117,12 @@ async fn something_was_missed(db: &Db, look: Duration) {
     }
 }
 
-async fn prune(db: &Db, queue: &Queue, keep_logs: Duration) -> Result<(), QueueError> {
+async fn prune(db: &Db, queue: &Queue, sweeps: &Sweeps) -> Result<(), QueueError> {
     let now = Ts::now();
     let (before, healed_before) = (now.before(KEEP), now.before(KEEP_ERRORS));
-    let logs_before = now.before(keep_logs);
+    let logs_before = now.before(sweeps.keep_logs);
+    let deliveries_before = now.before(sweeps.keep_deliveries);
+    let keys_before = now.before(sweeps.keep_deliveries.max(KEEP));
     let removed = db
         .write("prune change log", move |conn| {
             Box::pin(async move {
@@ -138,8 +144,21 @@ async fn prune(db: &Db, queue: &Queue, keep_logs: Duration) -> Result<(), QueueE
         })
         .await?;
     }
-    if removed > 0 || operations > 0 || lines > 0 {
-        tracing::info!(changes = removed, operations, lines, "old entries removed");
+    let deliveries = db
+        .write("prune webhooks", move |conn| {
+            Box::pin(async move {
+                webhook_deliveries::prune(conn, deliveries_before, keys_before, PRUNE_BATCH).await
+            })
+        })
+        .await?;
+    if removed > 0 || operations > 0 || lines > 0 || deliveries > 0 {
+        tracing::info!(
+            changes = removed,
+            operations,
+            lines,
+            deliveries,
+            "old entries removed"
+        );
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 
 pub mod account_steps;
 pub mod agent_registrations;
+pub mod alike;
 pub mod ambassadors;
 pub mod application_logs;
 pub mod audit;
@@ -23,6 +24,7 @@ pub mod dependants;
 mod dialect;
 pub mod field_mapping;
 pub mod grants;
+pub mod lead_conversions;
 pub mod link_merge;
 pub mod links;
 pub mod mapping_runs;
@@ -37,6 +39,7 @@ pub mod settings;
 pub mod status_changes;
 pub mod task_assignments;
 pub mod violation;
+pub mod webhook_deliveries;
 
 use std::path::Path;
 use std::sync::Arc;

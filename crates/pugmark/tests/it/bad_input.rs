@@ -468,6 +468,8 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     GET /api/internal/vtiger/field-mappings/apply
     GET /api/internal/vtiger/field-mappings/sources
     GET /api/internal/vtiger/grants
+    GET /api/internal/vtiger/lead-conversions
+    GET /api/internal/vtiger/lead-conversions/{recordId}
     GET /api/internal/vtiger/logs
     GET /api/internal/vtiger/payment-summaries
     GET /api/internal/vtiger/payment-summaries/{id}
@@ -477,6 +479,9 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     GET /api/internal/vtiger/sync-status/{entityType}/{entityId}
     GET /api/internal/vtiger/users
     GET /api/internal/vtiger/users/{userId}
+    GET /api/internal/vtiger/webhooks/deliveries
+    GET /api/internal/vtiger/webhooks/deliveries/{id}
+    GET /api/internal/vtiger/webhooks/refusals
     PATCH /api/internal/beneficiaries/{id}
     PATCH /api/internal/brand-ambassadors/{id}
     PATCH /api/internal/customers/{id}
@@ -485,6 +490,7 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     PATCH /api/internal/payments/{id}
     PATCH /api/internal/policies/{id}
     PATCH /api/internal/vtiger/field-mappings/{id}
+    PATCH /api/internal/vtiger/lead-conversions/{recordId}
     PATCH /api/internal/vtiger/users/{userId}/status
     POST /api/internal/brand-ambassadors
     POST /api/internal/customers
@@ -498,6 +504,7 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     POST /api/internal/vtiger/field-mappings/apply
     POST /api/internal/vtiger/field-mappings/dry-run
     POST /api/internal/vtiger/grants
+    POST /api/internal/vtiger/lead-conversions/{recordId}/link
     POST /api/internal/vtiger/payment-summaries
     POST /api/internal/vtiger/queue/discard
     POST /api/internal/vtiger/queue/retry
@@ -507,6 +514,10 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     POST /api/internal/vtiger/users/{userId}/reset-password
     POST /api/internal/vtiger/users/{userId}/retry
     POST /api/internal/vtiger/users/{userId}/sync
+    POST /api/internal/vtiger/webhooks/deliveries/{id}/replay
+    POST /api/internal/vtiger/webhooks/lead-convert
+    POST /webhooks/vtiger
+    POST /webhooks/vtiger/{secret}
     PUT /api/internal/vtiger/users/{userId}/roles/customer_care
     ");
     for route in &routes {

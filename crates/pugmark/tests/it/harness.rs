@@ -297,6 +297,7 @@ pub(crate) fn settings(store: &str, crm: &VtigerSandbox) -> Settings {
         supabase: None,
         seal_key: None,
         logs: config::Logs::default(),
+        webhooks: config::Webhooks::default(),
     }
 }
 

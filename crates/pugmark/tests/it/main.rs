@@ -47,3 +47,4 @@ mod shadow;
 mod tasks;
 mod twins;
 mod two_way;
+mod webhooks;

@@ -145,6 +145,7 @@ fn settings(store: &str, crm: &VtigerSandbox, token: &str, poll: Duration) -> Se
         supabase: None,
         seal_key: None,
         logs: config::Logs::default(),
+        webhooks: config::Webhooks::default(),
     }
 }
 

@@ -230,6 +230,7 @@ fn settings(args: &DemoArgs, sandbox: &VtigerSandbox, folder: &Folder) -> Settin
         supabase: None,
         seal_key: None,
         logs: config::Logs::default(),
+        webhooks: config::Webhooks::default(),
     }
 }
 

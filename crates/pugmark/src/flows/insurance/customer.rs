@@ -5,16 +5,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::tz::TimeZone;
 use pugmark_queue::db::{Conn, DbError};
-use pugmark_queue::{Claimed, Handled, Handler, NewOperation};
+use pugmark_queue::{Claimed, Handled, Handler, NewOperation, QueueError};
 use uuid::Uuid;
 use vtiger::{Client, Condition, Element, Filter};
 
 use super::figures::FigureRules;
 use super::inbound;
+use super::lead::reservation::{self, Held};
 use super::mapping::{Mapped, Withdrawal, contact_of, mark_of};
 use super::plan::CUSTOMER;
 use super::sources::Values;
@@ -23,7 +25,8 @@ use crate::crm::calls::CallLog;
 use crate::crm::contact_fields::ContactFields;
 use crate::crm::{CONTACTS, Crm, MapError};
 use crate::delivery::protocol::Desired;
-use crate::delivery::{Deliverer, Shape, Subject, Target, store_failed};
+use crate::delivery::{Deliverer, Shape, Subject, Target, Trouble, not_committed};
+use crate::problem::Code;
 use crate::store::customers::{self, Customer};
 use crate::store::links;
 
@@ -53,27 +56,82 @@ impl Setting {
 pub struct CustomerHandler {
     deliverer: Deliverer,
     setting: Setting,
+    /// The partner under whose name converted leads become customers.
+    partner: i32,
 }
 
 impl CustomerHandler {
     /// A handler that works through this CRM.
-    pub fn new(deliverer: Deliverer, setting: Setting) -> Self {
-        CustomerHandler { deliverer, setting }
+    pub fn new(deliverer: Deliverer, setting: Setting, partner: i32) -> Self {
+        CustomerHandler {
+            deliverer,
+            setting,
+            partner,
+        }
+    }
+
+    /// The customer's contact, or what it has to wait for: one who came out of a converted lead has a contact already.
+    async fn load(&self, operation: &Claimed) -> Result<Loaded, QueueError> {
+        let id = &operation.entity_id;
+        let mut conn = self.deliverer.db.read().await?;
+        let contact = Contact::load(&mut conn, id, &self.setting).await?;
+        let Wanted::Present(customer) = &contact.wanted else {
+            return Ok(Loaded::Contact(Box::new(contact)));
+        };
+        if contact.target.link.vtiger_id.is_some() {
+            return Ok(Loaded::Contact(Box::new(contact)));
+        }
+        let (record, snapshot) = match reservation::held(&mut conn, customer, self.partner).await? {
+            Held::No => return Ok(Loaded::Contact(Box::new(contact))),
+            Held::Perhaps(record) => return Ok(Loaded::Reserved(record)),
+            Held::Yes { record, snapshot } => (record, snapshot),
+        };
+        drop(conn);
+        let (queue, lease) = (self.deliverer.queue.clone(), operation.lease.clone());
+        let linked = id.clone();
+        self.deliverer
+            .db
+            .write("link converted contact", move |conn| {
+                Box::pin(async move {
+                    queue.check_lease(conn, &lease).await?;
+                    reservation::link(conn, &queue, &record, &linked, &snapshot).await
+                })
+            })
+            .await?;
+        let mut conn = self.deliverer.db.read().await?;
+        let contact = Contact::load(&mut conn, id, &self.setting).await?;
+        Ok(Loaded::Contact(Box::new(contact)))
     }
 }
+
+enum Loaded {
+    Contact(Box<Contact>),
+    /// A converted lead is just becoming a customer with the same document.
+    Reserved(String),
+}
+
+/// How soon is looked again whether a customer is the one that a lead is becoming.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 #[async_trait]
 impl Handler for CustomerHandler {
     async fn run(&self, operation: &Claimed) -> Handled {
         let calls = CallLog::new(self.deliverer.crm.breaker.clone());
         let id = &operation.entity_id;
-        let loaded = match self.deliverer.db.read().await {
-            Ok(mut conn) => Contact::load(&mut conn, id, &self.setting).await,
-            Err(error) => Err(error),
-        };
-        match loaded {
-            Ok(contact) => self.deliverer.deliver(operation, &contact, &calls).await,
-            Err(error) => store_failed((CUSTOMER, id), &error, &calls),
+        match self.load(operation).await {
+            Ok(Loaded::Contact(contact)) => {
+                let contact = contact.as_ref();
+                self.deliverer.deliver(operation, contact, &calls).await
+            }
+            Ok(Loaded::Reserved(record)) => {
+                let message = format!(
+                    "The contact {record}, a converted lead, may be becoming this very customer; that is waited for"
+                );
+                let key = reservation::key(&record);
+                Trouble::blocked(key, LOOK_AGAIN, Code::Reserved, message)
+                    .into_handled((CUSTOMER, id), &calls)
+            }
+            Err(error) => not_committed((CUSTOMER, id), &error, &calls),
         }
     }
 }

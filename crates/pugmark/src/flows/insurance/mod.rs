@@ -5,6 +5,7 @@ pub mod customer;
 pub mod events;
 pub mod figures;
 pub mod inbound;
+pub mod lead;
 pub mod mapping;
 pub mod mapping_check;
 pub mod mapping_trial;
@@ -29,6 +30,7 @@ use crate::config::Settings;
 use crate::delivery::Deliverer;
 use contact::ApplyHandler;
 use customer::{CustomerHandler, Setting};
+use lead::LeadHandler;
 use note::NoteHandler;
 use plan::kind;
 use summary::SummaryHandler;
@@ -42,15 +44,19 @@ pub fn handlers(
     staff: &Arc<Staff>,
 ) -> HashMap<String, Arc<dyn Handler>> {
     let contacts = Setting::of(settings);
-    let customers: Arc<dyn Handler> =
-        Arc::new(CustomerHandler::new(deliverer.clone(), contacts.clone()));
+    let customers: Arc<dyn Handler> = Arc::new(CustomerHandler::new(
+        deliverer.clone(),
+        contacts.clone(),
+        settings.insurance.conversion.partner_id,
+    ));
     let edits = Arc::new(ApplyHandler::new(deliverer.clone(), contacts.clone()));
     let notes = Arc::new(NoteHandler::new(deliverer.clone()));
     let summaries = SummaryHandler::new(deliverer.clone(), contacts, &settings.insurance);
     let customer_url = settings.server.customer_url.as_deref();
     let tasks = TaskHandler::new(deliverer.clone(), &settings.insurance, customer_url);
     let users: Arc<dyn Handler> = Arc::new(UserHandler::new(deliverer.clone(), staff.clone()));
-    let handlers: [(&str, Arc<dyn Handler>); 10] = [
+    let leads = LeadHandler::new(deliverer.clone(), settings.insurance.clone());
+    let handlers: [(&str, Arc<dyn Handler>); 11] = [
         (kind::CUSTOMER_CREATE, customers.clone()),
         (kind::CUSTOMER_UPDATE, customers.clone()),
         (kind::CUSTOMER_MARK, customers),
@@ -61,6 +67,7 @@ pub fn handlers(
         (kind::USER_CREATE, users.clone()),
         (kind::USER_UPDATE, users.clone()),
         (kind::USER_PASSWORD_RESET, users),
+        (kind::LEAD_CONVERT, Arc::new(leads)),
     ];
     handlers
         .into_iter()

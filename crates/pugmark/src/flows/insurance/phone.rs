@@ -15,3 +15,21 @@ pub fn canonical(typed: &str) -> Option<String> {
     };
     (spelled && national.starts_with(['1', '7'])).then(|| format!("254{national}"))
 }
+
+/// The spellings under which one number may be stored: as typed first, then those that MicroBima knows.
+pub fn spellings(typed: &str) -> Vec<String> {
+    let mut all = vec![typed.to_owned()];
+    if let Some(canonical) = canonical(typed) {
+        let national = canonical.strip_prefix("254").unwrap_or(&canonical);
+        for spelling in [
+            format!("0{national}"),
+            canonical.clone(),
+            format!("+{canonical}"),
+        ] {
+            if !all.contains(&spelling) {
+                all.push(spelling);
+            }
+        }
+    }
+    all
+}

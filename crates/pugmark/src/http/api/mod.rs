@@ -7,6 +7,7 @@ pub mod customers;
 pub mod dependants;
 pub mod field_mappings;
 pub mod grants;
+pub mod lead_conversions;
 pub mod logs;
 pub mod missing_requirements;
 pub mod operations;
@@ -16,6 +17,7 @@ pub mod policies;
 pub mod status;
 pub mod sync_status;
 pub mod users;
+pub mod webhook_deliveries;
 
 mod amounts;
 mod cursor;
