@@ -107,6 +107,8 @@ codes! {
     WeeksLeftOut = "PUG-3302", "More weeks were missed than are made up for; the oldest were not summed up.";
     /// Nobody can be chosen for tasks.
     AssigneesUnreadable = "PUG-3401", "The CRM user may not see vTiger's users or groups, so nobody can be chosen for tasks; make it an administrator, or choose nobody.";
+    /// Comparing both sides has found something.
+    OutOfStep = "PUG-3501", "Comparing both sides has found records that are not in step.";
     /// This vTiger cannot make users.
     CannotCreateUsers = "PUG-4001", "This vTiger cannot create users through its API; the operation goes on by itself once it can.";
     /// This vTiger cannot set passwords.

@@ -8,6 +8,7 @@ mod grant;
 mod mapping;
 mod migrate;
 mod queue;
+mod reconcile;
 mod remote;
 mod serve;
 mod summary;
@@ -57,6 +58,8 @@ enum Command {
     Queue(queue::QueueArgs),
     /// Sum up a week of payments by hand, or list the weeks that were.
     Summary(summary::SummaryArgs),
+    /// Compare both sides as a whole, say what is out of step, and repair it with --fix.
+    Reconcile(reconcile::ReconcileArgs),
     /// See and change which value goes to which field of the CRM.
     Mapping(mapping::MappingArgs),
     /// Give people rights in a running Pugmark, take them away, list them.
@@ -169,6 +172,7 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
         }
         Command::Queue(args) => queue::run(args).await,
         Command::Summary(args) => summary::run(args).await,
+        Command::Reconcile(args) => reconcile::run(args).await,
         Command::Mapping(args) => mapping::run(args).await,
         Command::Grant(args) => grant::run(args).await,
         Command::Openapi => {

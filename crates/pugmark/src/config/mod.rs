@@ -21,8 +21,8 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 pub use insurance::{
-    Assign, Insurance, NOTABLE, Notes, Payments, StoredTimes, Summary, SummaryAs, Supabase, Tasks,
-    Users,
+    Assign, Insurance, NOTABLE, Notes, Payments, Reconcile, StoredTimes, Summary, SummaryAs,
+    Supabase, Tasks, Users,
 };
 pub use logs::{Logs, StoredLevel};
 pub use mask::mask_url;

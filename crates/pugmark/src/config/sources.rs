@@ -137,6 +137,7 @@ pub(super) struct File {
     pub(super) summary: SummaryFile,
     pub(super) tasks: TasksFile,
     pub(super) users: UsersFile,
+    pub(super) reconcile: ReconcileFile,
     pub(super) supabase: SupabaseFile,
 }
 
@@ -248,6 +249,15 @@ pub(super) struct TasksFile {
 pub(super) struct UsersFile {
     pub(super) role: String,
     pub(super) wait: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReconcileFile {
+    pub(super) nightly: bool,
+    pub(super) time: String,
+    pub(super) verify: bool,
+    pub(super) verify_every: String,
 }
 
 #[derive(Deserialize)]

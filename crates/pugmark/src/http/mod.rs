@@ -114,6 +114,7 @@ fn internal_api() -> OpenApiRouter<AppState> {
         .merge(api::operations::routes())
         .merge(api::sync_status::routes())
         .merge(api::payment_summaries::routes())
+        .merge(api::reconcile::routes())
         .merge(api::status::routes())
         .merge(api::users::routes())
 }

@@ -1,6 +1,7 @@
 //! Work by the clock.
 
 pub mod mapping_run;
+pub mod reconcile;
 pub mod retry_sweep;
 pub mod summary;
 

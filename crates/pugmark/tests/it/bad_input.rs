@@ -447,6 +447,7 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     DELETE /api/internal/vtiger/field-mappings/apply
     DELETE /api/internal/vtiger/field-mappings/{id}
     DELETE /api/internal/vtiger/grants/{user}/{right}
+    DELETE /api/internal/vtiger/reconcile
     DELETE /api/internal/vtiger/users/{userId}/roles/customer_care
     GET /api/internal/beneficiaries/{id}
     GET /api/internal/brand-ambassadors
@@ -474,6 +475,8 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     GET /api/internal/vtiger/queue
     GET /api/internal/vtiger/queue/dead-letters
     GET /api/internal/vtiger/queue/{id}
+    GET /api/internal/vtiger/reconcile
+    GET /api/internal/vtiger/reconcile/findings
     GET /api/internal/vtiger/sync-status/{entityType}/{entityId}
     GET /api/internal/vtiger/users
     GET /api/internal/vtiger/users/{userId}
@@ -503,6 +506,7 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     POST /api/internal/vtiger/queue/retry
     POST /api/internal/vtiger/queue/{id}/discard
     POST /api/internal/vtiger/queue/{id}/retry
+    POST /api/internal/vtiger/reconcile
     POST /api/internal/vtiger/users
     POST /api/internal/vtiger/users/{userId}/reset-password
     POST /api/internal/vtiger/users/{userId}/retry

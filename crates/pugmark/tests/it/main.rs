@@ -39,6 +39,7 @@ mod plan;
 mod pooler;
 mod program;
 mod query_plans;
+mod reconcile;
 mod retry_sweep;
 mod road;
 mod rows;

@@ -143,6 +143,16 @@ fn hot(engine: Engine) -> Vec<(&'static str, String, &'static str)> {
         store::links::GET.to_owned(),
         "'CUSTOMER', '00000000-0000-4000-8000-000000000100'",
     ));
+    all.push((
+        "standing",
+        store::standing::of_sql(engine),
+        "'00000000-0000-4000-8000-000000000100'",
+    ));
+    all.push((
+        "least checked",
+        store::standing::LEAST_CHECKED.to_owned(),
+        "'2023-11-14', 100",
+    ));
     let assignments = [
         (
             "tasks of a requirement",

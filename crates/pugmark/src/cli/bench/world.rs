@@ -135,7 +135,11 @@ fn settings(store: &str, crm: &VtigerSandbox, token: &str, poll: Duration) -> Se
             backoff_max: Duration::from_secs(900),
             give_up_after: Duration::from_secs(3600),
         },
-        insurance: config::Insurance::default(),
+        insurance: config::Insurance {
+            // Its calls would be counted.
+            reconcile: config::Reconcile::off(),
+            ..config::Insurance::default()
+        },
         supabase: None,
         seal_key: None,
         logs: config::Logs::default(),

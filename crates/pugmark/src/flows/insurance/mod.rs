@@ -10,6 +10,7 @@ pub mod mapping_trial;
 pub mod note;
 pub mod phone;
 pub mod plan;
+pub mod reconcile;
 pub mod reference;
 pub mod sources;
 pub mod summary;

@@ -12,6 +12,7 @@ pub mod operations;
 pub mod payment_summaries;
 pub mod payments;
 pub mod policies;
+pub mod reconcile;
 pub mod status;
 pub mod sync_status;
 pub mod users;
