@@ -216,7 +216,7 @@ async fn a_comparison_that_was_interrupted_goes_on_where_it_was_in_another_proce
     program.wait_until_idle().await;
     // The count and the first page are answered; then vTiger is away.
     let faults = (3..200).fold(FaultPlan::new(1), |plan, nth| {
-        plan.nth("query", nth, Fault::HttpBeforeEffect(503))
+        plan.nth("query", nth, Fault::Http(503))
     });
     world.crm.faults().set(faults);
     let api = Api::of(&running);

@@ -141,7 +141,7 @@ async fn a_comparison_can_be_stopped_and_only_one_runs_at_a_time(world: World) {
     };
     world.crm.faults().set(
         (1..200).fold(pugmark_sandbox::FaultPlan::new(1), |plan, nth| {
-            plan.nth("query", nth, pugmark_sandbox::Fault::HttpBeforeEffect(503))
+            plan.nth("query", nth, pugmark_sandbox::Fault::Http(503))
         }),
     );
     program
