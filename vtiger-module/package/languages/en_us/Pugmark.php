@@ -1,0 +1,5 @@
+<?php
+$languageStrings = array(
+    'Pugmark' => 'Pugmark',
+    'LBL_OPEN_CUSTOMER' => 'Open customer',
+);
