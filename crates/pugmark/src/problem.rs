@@ -109,6 +109,8 @@ codes! {
     AssigneesUnreadable = "PUG-3401", "The CRM user may not see vTiger's users or groups, so nobody can be chosen for tasks; make it an administrator, or choose nobody.";
     /// Comparing both sides has found something.
     OutOfStep = "PUG-3501", "Comparing both sides has found records that are not in step.";
+    /// A contact might exist already.
+    HeldByBackfill = "PUG-3502", "Whether the customer has a contact already is not known; none is created until the first sync, or a person, has decided.";
     /// This vTiger cannot make users.
     CannotCreateUsers = "PUG-4001", "This vTiger cannot create users through its API; the operation goes on by itself once it can.";
     /// This vTiger cannot set passwords.

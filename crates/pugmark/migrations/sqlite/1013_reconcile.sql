@@ -44,3 +44,57 @@ CREATE TABLE reconcile_findings (
     UNIQUE (run_id, kind, entity_id, vtiger_id)
 );
 CREATE INDEX reconcile_findings_run ON reconcile_findings (run_id, id);
+
+-- The first sync of a base that is there on both sides: contacts are read, customers matched with them, and then linked.
+CREATE TABLE backfill_runs (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    dry_run         INTEGER NOT NULL,
+    confirmed       INTEGER NOT NULL,
+    bulk            INTEGER NOT NULL,
+    match_by        TEXT NOT NULL,
+    requested_by    TEXT NOT NULL,
+    correlation_id  TEXT NOT NULL,
+    phase           TEXT NOT NULL CHECK (phase IN ('contacts', 'matching', 'ready', 'linking', 'ended')),
+    -- The id behind which the next page of the phase begins.
+    place           TEXT NOT NULL DEFAULT '',
+    contacts_total  INTEGER NOT NULL DEFAULT 0,
+    customers_total INTEGER NOT NULL DEFAULT 0,
+    contacts        INTEGER NOT NULL DEFAULT 0,
+    customers       INTEGER NOT NULL DEFAULT 0,
+    calls           INTEGER NOT NULL DEFAULT 0,
+    -- What reading pages of contacts took, in microseconds, and how many there were.
+    read_micros     INTEGER NOT NULL DEFAULT 0,
+    read_pages      INTEGER NOT NULL DEFAULT 0,
+    trouble         TEXT,
+    created_at      INTEGER NOT NULL,
+    ended_at        INTEGER,
+    stopped_by      TEXT
+);
+
+-- Contacts that are linked to nothing, with the keys by which customers are matched with them.
+CREATE TABLE backfill_contacts (
+    run_id    INTEGER NOT NULL,
+    vtiger_id TEXT NOT NULL,
+    reference TEXT NOT NULL,
+    id_key    TEXT NOT NULL,
+    email_key TEXT NOT NULL,
+    held      TEXT NOT NULL,
+    PRIMARY KEY (run_id, vtiger_id)
+);
+CREATE INDEX backfill_contacts_reference ON backfill_contacts (run_id, reference) WHERE reference <> '';
+CREATE INDEX backfill_contacts_id ON backfill_contacts (run_id, id_key) WHERE id_key <> '';
+CREATE INDEX backfill_contacts_email ON backfill_contacts (run_id, email_key) WHERE email_key <> '';
+
+-- What was found for each customer without a contact. Ambiguous ones are held: no contact is created until a person has decided.
+CREATE TABLE backfill_matches (
+    run_id      INTEGER NOT NULL,
+    customer_id TEXT NOT NULL,
+    outcome     TEXT NOT NULL CHECK (outcome IN ('matched', 'ambiguous', 'new')),
+    vtiger_id   TEXT,
+    matched_by  TEXT,
+    detail      TEXT NOT NULL,
+    changes     INTEGER NOT NULL DEFAULT 0,
+    done        INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (run_id, customer_id)
+);
+CREATE INDEX backfill_matches_contact ON backfill_matches (run_id, vtiger_id) WHERE vtiger_id IS NOT NULL;

@@ -101,6 +101,7 @@ impl utoipa::Modify for BearerToken {
 /// Routes of the internal API with their description.
 fn internal_api() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Document::openapi())
+        .merge(api::backfill::routes())
         .merge(api::customers::routes())
         .merge(api::field_mappings::routes())
         .merge(api::logs::routes())

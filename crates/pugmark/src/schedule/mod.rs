@@ -1,5 +1,6 @@
 //! Work by the clock.
 
+pub mod backfill;
 pub mod mapping_run;
 pub mod reconcile;
 pub mod retry_sweep;

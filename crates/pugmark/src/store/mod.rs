@@ -8,6 +8,7 @@ pub mod agent_registrations;
 pub mod ambassadors;
 pub mod application_logs;
 pub mod audit;
+pub mod backfill;
 pub mod beneficiaries;
 pub mod capture_errors;
 pub mod captured_payments;

@@ -48,13 +48,19 @@ fn unfinished(id: &str) -> String {
 
 /// The statement behind [`of`], for tests of its plan.
 pub fn of_sql(engine: Engine) -> String {
+    let of_link = |column: &str| {
+        format!(
+            "(SELECT l.{column} FROM crm_links l WHERE l.entity_type = 'CUSTOMER' AND l.entity_id = CAST($1 AS TEXT))"
+        )
+    };
     format!(
-        "SELECT CAST($1 AS TEXT) AS id, c.\"isTestUser\" AS is_test, l.vtiger_id, l.withdrawn, l.updated_at AS linked_at, \
-                {} AS unfinished \
-         FROM (SELECT 1 AS one) o LEFT JOIN customers c ON c.\"id\" = {} \
-         LEFT JOIN crm_links l ON l.entity_type = 'CUSTOMER' AND l.entity_id = $1",
-        unfinished("CAST($1 AS TEXT)"),
-        dialect::uuid_parameter(engine, 1),
+        "SELECT CAST($1 AS TEXT) AS id, (SELECT c.\"isTestUser\" FROM customers c WHERE c.\"id\" = {row}) AS is_test, \
+         {vtiger_id} AS vtiger_id, {withdrawn} AS withdrawn, {linked_at} AS linked_at, {unfinished} AS unfinished",
+        row = dialect::uuid_parameter(engine, 1),
+        vtiger_id = of_link("vtiger_id"),
+        withdrawn = of_link("withdrawn"),
+        linked_at = of_link("updated_at"),
+        unfinished = unfinished("CAST($1 AS TEXT)"),
     )
 }
 

@@ -444,6 +444,7 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     DELETE /api/internal/customers/{id}
     DELETE /api/internal/dependants/{id}
     DELETE /api/internal/payments/{id}
+    DELETE /api/internal/vtiger/backfill
     DELETE /api/internal/vtiger/field-mappings/apply
     DELETE /api/internal/vtiger/field-mappings/{id}
     DELETE /api/internal/vtiger/grants/{user}/{right}
@@ -465,6 +466,8 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     GET /api/internal/policies/{id}
     GET /api/internal/policies/{id}/payments
     GET /api/internal/status
+    GET /api/internal/vtiger/backfill
+    GET /api/internal/vtiger/backfill/matches
     GET /api/internal/vtiger/field-mappings
     GET /api/internal/vtiger/field-mappings/apply
     GET /api/internal/vtiger/field-mappings/sources
@@ -497,6 +500,9 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     POST /api/internal/customers/{id}/policies
     POST /api/internal/payments/{id}/detach
     POST /api/internal/policies/{id}/payments
+    POST /api/internal/vtiger/backfill
+    POST /api/internal/vtiger/backfill/confirm
+    POST /api/internal/vtiger/backfill/release
     POST /api/internal/vtiger/field-mappings
     POST /api/internal/vtiger/field-mappings/apply
     POST /api/internal/vtiger/field-mappings/dry-run

@@ -6,6 +6,7 @@
 mod accounts;
 mod api;
 mod attached;
+mod backfill;
 mod bad_input;
 mod bench;
 mod broken_capture;
@@ -46,3 +47,4 @@ mod rows;
 mod shadow;
 mod tasks;
 mod twins;
+mod vtiger_module;

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::tz::TimeZone;
@@ -12,6 +13,7 @@ use pugmark_queue::db::{Conn, DbError};
 use pugmark_queue::{Claimed, Handled, Handler};
 use vtiger::{Client, Condition, Element, Filter};
 
+use super::backfill::{UNDER_WAY, held_key};
 use super::figures::FigureRules;
 use super::mapping::{Mapped, Withdrawal, contact_of, mark_of};
 use super::plan::CUSTOMER;
@@ -21,7 +23,9 @@ use crate::crm::calls::CallLog;
 use crate::crm::contact_fields::ContactFields;
 use crate::crm::{CONTACTS, Crm, MapError};
 use crate::delivery::protocol::Desired;
-use crate::delivery::{Deliverer, Shape, Subject, Target, store_failed};
+use crate::delivery::{Deliverer, Shape, Subject, Target, Trouble, store_failed};
+use crate::problem::Code;
+use crate::store::backfill::{self, Hold};
 use crate::store::customers::{self, Customer};
 use crate::store::links;
 
@@ -47,6 +51,9 @@ impl Setting {
     }
 }
 
+/// How soon a customer is looked at again who is held by the first sync; its end announces itself.
+const RECHECK_HELD: Duration = Duration::from_secs(300);
+
 /// Delivers the state of customers to the CRM.
 pub struct CustomerHandler {
     deliverer: Deliverer,
@@ -69,11 +76,44 @@ impl Handler for CustomerHandler {
             Ok(mut conn) => Contact::load(&mut conn, id, &self.setting).await,
             Err(error) => Err(error),
         };
-        match loaded {
-            Ok(contact) => self.deliverer.deliver(operation, &contact, &calls).await,
+        let contact = match loaded {
+            Ok(contact) => contact,
+            Err(error) => return store_failed((CUSTOMER, id), &error, &calls),
+        };
+        match self.held(&contact).await {
+            Ok(None) => self.deliverer.deliver(operation, &contact, &calls).await,
+            Ok(Some(hold)) => held(id, hold).into_handled((CUSTOMER, id), &calls),
             Err(error) => store_failed((CUSTOMER, id), &error, &calls),
         }
     }
+}
+
+impl CustomerHandler {
+    /// Whether no contact may be created now, because the first sync has not decided which one is the customer's.
+    async fn held(&self, contact: &Contact) -> Result<Option<Hold>, DbError> {
+        if contact.is_withdrawn() || contact.target.link.vtiger_id.is_some() {
+            return Ok(None);
+        }
+        let mut conn = self.deliverer.db.read().await?;
+        backfill::hold(&mut conn, &contact.target.entity_id).await
+    }
+}
+
+fn held(customer: &str, hold: Hold) -> Trouble {
+    let (by, message) = match hold {
+        Hold::UnderWay => (
+            UNDER_WAY.to_owned(),
+            "The first sync is finding out which contact is the customer's; none is created meanwhile".to_owned(),
+        ),
+        Hold::Ambiguous => (
+            held_key(customer),
+            format!(
+                "Which contact is the customer's is not certain. Put the customer's id into the reference field of the right one and run \
+                 `pugmark backfill` again, or give the customer a contact of its own: pugmark backfill --release {customer}"
+            ),
+        ),
+    };
+    Trouble::blocked(by, RECHECK_HELD, Code::HeldByBackfill, message)
 }
 
 /// The contact of one customer.

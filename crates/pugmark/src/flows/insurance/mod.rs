@@ -1,5 +1,6 @@
 //! MicroBima to vTiger: the insurer's customers as contacts, what happens to them as notes and tasks, its staff as users.
 
+pub mod backfill;
 pub mod customer;
 pub mod events;
 pub mod figures;

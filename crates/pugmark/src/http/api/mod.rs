@@ -1,5 +1,6 @@
 //! The REST API, one file per resource.
 
+pub mod backfill;
 pub mod beneficiaries;
 pub mod brand_ambassadors;
 pub mod customers;
