@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// Where a sandbox takes the time from.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +12,8 @@ pub enum Clock {
     /// The computer's clock.
     #[default]
     System,
+    /// The computer's clock gone wrong: so far ahead, or behind when negative.
+    Skewed(SignedDuration),
     /// A clock that moves only when a test moves it.
     Manual(ManualClock),
 }
@@ -21,6 +23,10 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match self {
             Clock::System => Timestamp::now(),
+            Clock::Skewed(by) => {
+                let now = Timestamp::now();
+                now.checked_add(*by).unwrap_or(now)
+            }
             Clock::Manual(clock) => clock.now(),
         }
     }

@@ -315,7 +315,7 @@ impl Faults {
     }
 }
 
-fn strikes(seed: u64, rule: usize, number: u64, occurrence: Occurrence) -> bool {
+pub(crate) fn strikes(seed: u64, rule: usize, number: u64, occurrence: Occurrence) -> bool {
     match occurrence {
         Occurrence::Always => true,
         Occurrence::Nth(n) => number == n,

@@ -87,6 +87,22 @@ pub enum JournalKind {
         /// Module name.
         module: String,
     },
+    /// A deleted record was taken out of the recycle bin.
+    Restored {
+        /// Record id.
+        id: String,
+        /// Module name.
+        module: String,
+    },
+    /// A lead was converted; the records made of it were noted before.
+    LeadConverted {
+        /// Record id of the lead.
+        id: String,
+        /// Module name of the lead.
+        module: String,
+        /// By module name, the ids of the records it became.
+        into: BTreeMap<String, String>,
+    },
     /// A user's password was set: once more, when it is the same. What it is, is never noted.
     PasswordSet {
         /// Record id of the user.
@@ -393,6 +409,8 @@ impl Entries {
             JournalKind::Revised { id, .. }
             | JournalKind::Updated { id, .. }
             | JournalKind::Deleted { id, .. }
+            | JournalKind::Restored { id, .. }
+            | JournalKind::LeadConverted { id, .. }
             | JournalKind::PasswordSet { id, .. } => {
                 self.by_record.entry(id.clone()).or_default().push(position);
             }

@@ -38,6 +38,7 @@ pub mod journal;
 mod server;
 pub mod supabase;
 pub mod vtiger;
+pub mod webhook;
 mod wire;
 
 pub use clock::{Clock, ManualClock};
@@ -48,6 +49,7 @@ pub use supabase::{
     SupabaseUser, UserSeed,
 };
 pub use vtiger::{
-    CloudQuota, CustomField, CustomFieldKind, Edition, Latency, NewUser, Release, StoredRecord,
-    StoredUser, UserSpec, Variant, VtigerSandbox, VtigerSandboxBuilder,
+    CloudQuota, CronReport, CustomField, CustomFieldKind, Edition, Latency, NewUser, Release,
+    StoredRecord, StoredUser, UserSpec, Variant, VtigerSandbox, VtigerSandboxBuilder, Workflow,
 };
+pub use webhook::{HexSignature, WebhookFault, WebhookFaults, WebhookRequest, send_webhooks};

@@ -147,7 +147,10 @@ fn hint_in_text(operation: &Operation, body: &[u8]) -> Option<Refusal> {
         (!works_everywhere(operation)).then(|| hint(RefusalReason::NotAvailable, code, message))
     };
     if body.trim_ascii_start().starts_with(RESTRICTED_FILE) {
-        let writes_a_record = matches!(operation.name.as_str(), "create" | "revise" | "update");
+        let writes_a_record = matches!(
+            operation.name.as_str(),
+            "create" | "revise" | "update" | "pugmark.upsert"
+        );
         if !writes_a_record {
             let message = "the operation's file is missing on this installation";
             return not_available("RESTRICTED_FILE", message);

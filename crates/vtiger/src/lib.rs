@@ -35,6 +35,7 @@ mod config;
 mod counting;
 mod element;
 mod error;
+mod extension;
 mod gate;
 mod id;
 mod identity;
@@ -54,6 +55,7 @@ mod related;
 mod session;
 mod spelling;
 mod transport;
+mod upserting;
 mod users;
 mod vtql;
 
@@ -63,6 +65,10 @@ pub use client::{Client, LONGEST_URL};
 pub use config::{ClientConfig, ConfigError, Edition};
 pub use element::{Element, Value};
 pub use error::{CallError, Class, Failure, Invalid, NotSent, Refusal, RefusalReason};
+pub use extension::{
+    Change, ChangeKind, Changes, ChangesFrom, Extension, MAX_CHANGES, SetUp, SetUpField,
+    WebhookReceiver,
+};
 pub use gate::{GateError, InProcessGate, LoginGate, LoginTurn, LoginUser};
 pub use id::{InvalidRecordId, RecordId};
 pub use identity::{Identity, ServerTime};
@@ -73,6 +79,7 @@ pub use operation::{Effect, Method, Operation};
 pub use quota::Quota;
 pub use record::Record;
 pub use related::{LeadConversion, RelatedType, SyncBatch, SyncScope};
+pub use upserting::{MAX_UPSERT, Upsert, UpsertTarget, Upserted};
 pub use users::{User, UserCreation};
 pub use vtql::{
     Condition, Direction, Filter, KeysetQuery, Literal, MAX_ROWS, PageStart, Query, quote,

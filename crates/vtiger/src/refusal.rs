@@ -17,12 +17,7 @@ pub(crate) enum Verdict {
 
 /// Weighs an error code and its message.
 pub(crate) fn judge(edition: Edition, operation: &Operation, code: &str, message: &str) -> Verdict {
-    let refusal = Refusal {
-        reason: reason_of(operation, code, message),
-        code: code.to_owned(),
-        message: message.to_owned(),
-        field: field_of(message),
-    };
+    let refusal = named(operation, code, message);
     match code {
         "AUTHENTICATION_REQUIRED"
         | "INVALID_SESSIONID"
@@ -38,6 +33,16 @@ pub(crate) fn judge(edition: Edition, operation: &Operation, code: &str, message
             uncertain(operation, refusal)
         }
         _ => Verdict::Refused(refusal),
+    }
+}
+
+/// A refusal with the reason worked out from its code and message.
+pub(crate) fn named(operation: &Operation, code: &str, message: &str) -> Refusal {
+    Refusal {
+        reason: reason_of(operation, code, message),
+        code: code.to_owned(),
+        message: message.to_owned(),
+        field: field_of(message),
     }
 }
 

@@ -175,7 +175,7 @@ pub(super) fn extend(state: &mut State, session: Option<&str>, now: Timestamp) -
 
 /// PHP's `uniqid`: seconds and microseconds in hexadecimal. The microseconds are chance, so that a clock that stands
 /// still gives different ones.
-fn unique_id(state: &mut State, now: Timestamp) -> String {
+pub(super) fn unique_id(state: &mut State, now: Timestamp) -> String {
     format!(
         "{:08x}{:05x}",
         now.as_second() as u32,

@@ -290,6 +290,21 @@ impl Catalogue {
         Ok(())
     }
 
+    /// Adds a custom field; says at which position. None when there is one of that name.
+    pub(super) fn add_field(
+        &mut self,
+        module: ModuleIndex,
+        field: &CustomField,
+        name: &str,
+    ) -> Option<usize> {
+        let module = &mut self.modules[module];
+        if module.field(name).is_some() {
+            return None;
+        }
+        module.add_custom(field, name.to_owned());
+        module.field(name)
+    }
+
     pub(super) fn set_unique(&mut self, module: &str, field: &str, unique: bool) -> bool {
         let Some(&at) = self.by_name.get(module) else {
             return false;

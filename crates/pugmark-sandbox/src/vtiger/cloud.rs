@@ -12,6 +12,7 @@ use super::operations::{self, Executed, Stage};
 use super::principals::Actor;
 use super::records::{Call, Mode};
 use super::related;
+use super::sync::Since;
 use crate::wire::{PHP_HTML, Param, Params, Reply, Request, php_json};
 
 /// Everything under this path.
@@ -20,7 +21,8 @@ pub(super) const PATH: &str = "/restapi/v1/vtiger/default/";
 /// Content type of a success.
 const TEXT_JSON: &str = "text/json";
 
-const READS: [&str; 8] = [
+const READS: [&str; 9] = [
+    "sync",
     "me",
     "listtypes",
     "describe",
@@ -30,7 +32,14 @@ const READS: [&str; 8] = [
     "retrieve_related",
     "query_related",
 ];
-const WRITES: [&str; 5] = ["create", "update", "revise", "delete", "add_related"];
+const WRITES: [&str; 6] = [
+    "create",
+    "update",
+    "revise",
+    "delete",
+    "add_related",
+    "convertlead",
+];
 
 /// Calls counted against the limits.
 #[derive(Debug, Default)]
@@ -138,6 +147,7 @@ pub(super) fn execute(stage: Stage<'_>, request: &Request) -> Served {
         request_no: Some(stage.request_no),
         began_at: stage.began_at,
         source: "WEBSERVICE",
+        bulk: false,
     };
     let answer = dispatch(&mut call, &name, &params, config);
     Served {
@@ -237,6 +247,14 @@ fn dispatch(call: &mut Call<'_>, name: &str, params: &Params, config: &Config) -
             Err(Failure::denied())
         }
         "query" => operations::query(call, text("query")),
+        "sync" if hidden(text("elementType")) => Err(Failure::denied()),
+        "sync" => call.sync(&Since {
+            moment: text("modifiedTime"),
+            module: text("elementType"),
+            scope: text("syncType"),
+        }),
+        // Nobody published this answer: it is that of the open-source edition.
+        "convertlead" => call.convert_lead(&element()),
         "relatedtypes" => related::types(call, text("elementType")),
         "retrieve_related" => related::retrieve(call, text("id"), text("relatedLabel")),
         "query_related" => related::query(call, text("query"), text("id"), text("relatedLabel")),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::latency::Latency;
 use super::release::Release;
 use crate::clock::Clock;
 
@@ -12,7 +13,8 @@ pub enum Variant {
     /// A fresh installation on PHP 8, with its broken operations.
     #[default]
     Stock,
-    /// An administrator repaired the operation registry: `logout`, `changePassword` and `deleteUser` work.
+    /// An administrator repaired the operation registry: `logout`, `convertlead`, `sync`, `wsapp_register`, `changePassword`
+    /// and `deleteUser` work.
     Repaired,
     /// Stock, but the row that makes `roleid` a reference is gone, so users can be created.
     RoleidDbFix,
@@ -215,37 +217,6 @@ impl CustomField {
     }
 }
 
-/// How long each call takes before it has its effect.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Latency {
-    /// As quick as this program can.
-    #[default]
-    None,
-    /// Every call takes this long.
-    Fixed(Duration),
-    /// The medians measured on a real installation with two cores: create 142 ms, revise 98 ms, query 22 ms, ...
-    Measured,
-}
-
-impl Latency {
-    pub(crate) fn of(self, operation: &str) -> Duration {
-        match self {
-            Latency::None => Duration::ZERO,
-            Latency::Fixed(time) => time,
-            Latency::Measured => Duration::from_millis(match operation {
-                "create" => 142,
-                "revise" | "update" => 98,
-                "delete" => 49,
-                "retrieve" => 27,
-                "describe" => 26,
-                "query" | "query_related" | "retrieve_related" => 22,
-                "login" => 20,
-                _ => 10,
-            }),
-        }
-    }
-}
-
 /// Call limits of the hosted edition. Over a limit, a call is answered with HTTP 429.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CloudQuota {
@@ -282,6 +253,8 @@ pub(crate) struct Config {
     pub(crate) extension: bool,
     /// Fewest characters of a password that the extension sets.
     pub(crate) shortest_password: usize,
+    /// Login names of those who may set passwords through the extension; none for every administrator.
+    pub(crate) password_callers: Option<Vec<String>>,
     /// Built-in fields that an administrator marked unique.
     pub(crate) unique_fields: Vec<(String, String)>,
     pub(crate) latency: Latency,
@@ -291,6 +264,14 @@ pub(crate) struct Config {
     pub(crate) max_body: usize,
     pub(crate) quota: CloudQuota,
     pub(crate) cloud_leads: bool,
+}
+
+impl Config {
+    /// Whether this caller, an administrator, may set passwords through the extension.
+    pub(crate) fn may_set_passwords(&self, caller: &str) -> bool {
+        let names = self.password_callers.as_ref();
+        names.is_none_or(|names| names.iter().any(|name| name.eq_ignore_ascii_case(caller)))
+    }
 }
 
 impl Default for Config {
@@ -308,6 +289,7 @@ impl Default for Config {
             extension: false,
             // As many as Supabase Auth asks for.
             shortest_password: 6,
+            password_callers: None,
             unique_fields: Vec::new(),
             latency: Latency::default(),
             clock: Clock::default(),

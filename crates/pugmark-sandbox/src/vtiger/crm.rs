@@ -5,20 +5,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use super::auth::SessionLock;
 use super::cloud::{self, Meter};
 use super::config::{Config, Edition, Variant};
-use super::failure::Failure;
+use super::failure::{Answer, Failure};
+use super::latency::Cost;
 use super::noise;
 use super::operations::{self, Stage};
-use super::records::Call;
 use super::state::State;
 use super::store::StoredRecord;
 use super::users::{self, StoredUser};
-use super::{principals, roles, ui, webservice};
+use super::workflow::Workflow;
+use super::{principals, roles, webservice};
+use crate::clock::Clock;
 use crate::fault::{Fault, Faults};
 use crate::journal::{Journal, JournalKind, Moment, Outcome};
 use crate::server::System;
+use crate::webhook::WebhookFaults;
 use crate::wire::{Delivery, Reply, Request};
 
 /// A CRM; shared by all connections.
@@ -27,8 +32,14 @@ pub(super) struct Crm {
     pub(super) config: Config,
     faults: Faults,
     journal: Journal,
+    clock: Mutex<Clock>,
     state: Mutex<State>,
     meter: Mutex<Meter>,
+    /// Held by the call that keeps the machine busy.
+    machine: tokio::sync::Mutex<()>,
+    /// Held while the cron task runs.
+    pub(super) cron: tokio::sync::Mutex<()>,
+    webhook_faults: Mutex<WebhookFaults>,
     requests: AtomicU64,
 }
 
@@ -45,17 +56,23 @@ pub(super) struct Done {
     pub(super) outcome: Outcome,
     pub(super) user: Option<String>,
     pub(super) failure: Option<Failure>,
+    /// What the call costs beyond what it cost before its effect.
+    rest: Cost,
 }
 
 impl Crm {
     pub(super) fn new(config: Config) -> io::Result<Self> {
         let state = State::new(&config)?;
         Ok(Self {
+            clock: Mutex::new(config.clock.clone()),
             config,
             faults: Faults::default(),
             journal: Journal::default(),
             state: Mutex::new(state),
             meter: Mutex::default(),
+            machine: tokio::sync::Mutex::default(),
+            cron: tokio::sync::Mutex::default(),
+            webhook_faults: Mutex::default(),
             requests: AtomicU64::new(0),
         })
     }
@@ -76,6 +93,7 @@ impl Crm {
         state
             .store
             .rows(module)
+            .filter(|(number, _)| !state.converted.contains(number))
             .map(|(number, _)| state.stored_record(module, number))
             .collect()
     }
@@ -86,23 +104,25 @@ impl Crm {
         Some(state.stored_record(module, number))
     }
 
-    /// What a person does in the pages; nothing when there is no user.
-    pub(super) fn in_pages<T>(&self, act: impl FnOnce(&mut Call<'_>) -> T) -> Option<T> {
+    pub(super) fn add_workflow(&self, workflow: Workflow) -> bool {
         let mut state = self.state();
-        let call = ui::person(&mut state, &self.journal, self.config.clock.now());
-        call.map(|mut call| act(&mut call))
+        let possible = self.config.edition != Edition::OpenSource && workflow.is_possible(&state);
+        if possible {
+            state.workflows.push(workflow);
+        }
+        possible
     }
 
-    pub(super) fn edit_as_person(&self, id: &str, changes: &[(&str, &str)]) -> bool {
-        self.in_pages(|call| ui::edit(call, id, changes)) == Some(true)
+    pub(super) fn webhook_faults(&self) -> MutexGuard<'_, WebhookFaults> {
+        lock(&self.webhook_faults)
     }
 
-    pub(super) fn insert_as_person(&self, module: &str, fields: &[(&str, &str)]) -> Option<String> {
-        self.in_pages(|call| ui::insert(call, module, fields))?
+    pub(super) fn now(&self) -> Timestamp {
+        lock(&self.clock).now()
     }
 
-    pub(super) fn remove_as_person(&self, id: &str) -> bool {
-        self.in_pages(|call| ui::remove(call, id)) == Some(true)
+    pub(super) fn set_clock(&self, clock: Clock) {
+        *lock(&self.clock) = clock;
     }
 
     pub(super) fn users(&self) -> Vec<StoredUser> {
@@ -196,13 +216,34 @@ impl Crm {
             None => None,
         };
         let began_at = self.state().store.upcoming();
-        let wait = self.config.latency.of(operation) + delay;
-        if !wait.is_zero() {
-            tokio::time::sleep(wait).await;
+        self.spend(self.config.latency.before(operation, request))
+            .await;
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
         }
-        match interface {
+        let done = match interface {
             Interface::WebService => self.execute_webservice(request, number, operation, began_at),
             Interface::Rest => self.execute_rest(request, number, began_at),
+        };
+        self.spend(done.rest).await;
+        done
+    }
+
+    fn rest(&self, operation: &str, request: &Request, answer: &Answer) -> Cost {
+        let result = answer.as_ref().ok();
+        result.map_or(Cost::default(), |result| {
+            self.config.latency.after(operation, request, result)
+        })
+    }
+
+    /// Lets time pass; while the machine is busy with one call, the others wait.
+    async fn spend(&self, cost: Cost) {
+        if !cost.alone.is_zero() {
+            tokio::time::sleep(cost.alone).await;
+        }
+        if !cost.busy.is_zero() {
+            let _machine = self.machine.lock().await;
+            tokio::time::sleep(cost.busy).await;
         }
     }
 
@@ -224,6 +265,7 @@ impl Crm {
         drop(state);
         let mut reply = webservice::reply(self.config.release, &executed.answer);
         let outcome = webservice::outcome(&executed.answer);
+        let rest = self.rest(operation, request, &executed.answer);
         let failure = executed.answer.err();
         if self.config.variant == Variant::DisplayErrors {
             noise::add(&mut reply, operation, failure.as_ref());
@@ -233,11 +275,12 @@ impl Crm {
             outcome,
             user: executed.user,
             failure,
+            rest,
         }
     }
 
     fn execute_rest(&self, request: &Request, number: u64, began_at: u64) -> Done {
-        let remaining = lock(&self.meter).count(self.config.quota, self.config.clock.now());
+        let remaining = lock(&self.meter).count(self.config.quota, self.now());
         let mut done = if remaining.exceeded {
             let reply = cloud::refused(429, "TOO_MANY_REQUESTS", "API call limit exceeded");
             Done {
@@ -245,6 +288,7 @@ impl Crm {
                 outcome: Outcome::Refused("TOO_MANY_REQUESTS".into()),
                 user: None,
                 failure: None,
+                rest: Cost::default(),
             }
         } else {
             let mut state = self.state();
@@ -256,6 +300,7 @@ impl Crm {
                 reply,
                 outcome,
                 user: served.executed.user,
+                rest: self.rest(&cloud::name_of(request), request, &served.executed.answer),
                 failure: served.executed.answer.err(),
             }
         };
@@ -271,7 +316,7 @@ impl Crm {
             .any(|(name, _)| *name == "x-floodcontrol-remaining")
         {
             lock(&self.meter)
-                .count(self.config.quota, self.config.clock.now())
+                .count(self.config.quota, self.now())
                 .show_on(reply);
         }
     }
@@ -281,15 +326,14 @@ impl Crm {
             state,
             journal: &self.journal,
             config: &self.config,
-            now: self.config.clock.now(),
+            now: self.now(),
             request_no,
             began_at,
         }
     }
 
     fn note_call(&self, number: u64, user: Option<String>, call: JournalKind) {
-        self.journal
-            .append(self.config.clock.now(), Some(number), user, call);
+        self.journal.append(self.now(), Some(number), user, call);
     }
 
     pub(super) fn note_fault(&self, number: u64, operation: &str, fault: &Fault, moment: Moment) {
@@ -298,8 +342,7 @@ impl Crm {
             fault: fault.clone(),
             moment,
         };
-        self.journal
-            .append(self.config.clock.now(), Some(number), None, kind);
+        self.journal.append(self.now(), Some(number), None, kind);
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {

@@ -10,6 +10,7 @@ use super::principals::Actor;
 use super::records::{Call, Mode};
 use super::registry::{Health, Source};
 use super::state::State;
+use super::sync::Since;
 use super::user_operations::{self, PasswordChange};
 use super::{extension, related, vtql};
 use crate::journal::{Journal, JournalKind};
@@ -153,6 +154,7 @@ fn in_session(
                 request_no: Some(stage.request_no),
                 began_at: stage.began_at,
                 source: "WEBSERVICE",
+                bulk: false,
             };
             dispatch(&mut call, name, params, session, stage.config)
         }
@@ -197,6 +199,13 @@ fn dispatch(
         "retrieve_related" => related::retrieve(call, text("id"), text("relatedLabel")),
         "query_related" => related::query(call, text("query"), text("id"), text("relatedLabel")),
         "add_related" => related::add(call, text("sourceRecordId")),
+        "sync" => call.sync(&Since {
+            moment: text("modifiedTime"),
+            module: text("elementType"),
+            scope: text("syncType"),
+        }),
+        "wsapp_register" => call.register_app(),
+        "convertlead" => call.convert_lead(&element()?),
         "logout" => log_out(call, params, session),
         "changepassword" => user_operations::change_password(
             call,
@@ -209,7 +218,7 @@ fn dispatch(
         ),
         "deleteuser" => user_operations::delete_user(call, text("id"), text("newOwnerId")),
         own if call.state.registry.is_own(own) => user_operations::create_user(call, &element()?),
-        other => extension::dispatch(call, other, params, element, config.shortest_password),
+        other => extension::dispatch(call, other, params, element, config),
     }
 }
 

@@ -1,11 +1,14 @@
 //! `create`, `retrieve`, `revise`, `update`, `delete` and what they have in common.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::answers::is_name_field;
 use super::catalogue::{Field, ModuleIndex};
 use super::dialect::Dialect;
+use super::extension::Kind;
 use super::failure::{Answer, Failure};
 use super::principals::{self, Actor};
 use super::saving::{Placed, is_secret};
@@ -26,6 +29,8 @@ pub(super) struct Call<'a> {
     pub(super) began_at: u64,
     /// Value of `source` on records it creates.
     pub(super) source: &'static str,
+    /// vTiger's bulk save mode: no workflows, no history, no event handlers.
+    pub(super) bulk: bool,
 }
 
 /// The two ways of changing a record.
@@ -154,11 +159,32 @@ impl Call<'_> {
             self.change_user(number, &[("status".into(), "Inactive".into())])?;
             return Ok(json!({ "status": "successful" }));
         }
-        self.state.store.remove(module, number);
-        let name = self.state.catalogue.module(module).name.clone();
-        let id = self.state.canonical.id(&name, number);
-        self.note(JournalKind::Deleted { id, module: name });
+        self.stamp(module, number);
+        self.state.store.recycle(module, number);
+        let at = module;
+        let (id, module) = self.named(module, number);
+        self.note(JournalKind::Deleted { id, module });
+        self.saved(Kind::Deleted, at, number, &BTreeMap::new());
         Ok(json!({ "status": "successful" }))
+    }
+
+    /// Takes a record out of the recycle bin, as a person does in the pages. Says whether it lay there.
+    pub(super) fn restore(&mut self, module: ModuleIndex, number: u64) -> bool {
+        let state = &mut *self.state;
+        if !state.store.restore(&state.catalogue, module, number) {
+            return false;
+        }
+        self.stamp(module, number);
+        let (id, name) = self.named(module, number);
+        self.note(JournalKind::Restored { id, module: name });
+        self.saved(Kind::Restored, module, number, &BTreeMap::new());
+        true
+    }
+
+    /// A record's id and the name of its module, as the journal has them.
+    pub(super) fn named(&self, module: ModuleIndex, number: u64) -> (String, String) {
+        let name = self.state.catalogue.module(module).name.clone();
+        (self.state.canonical.id(&name, number), name)
     }
 
     /// `describe`.
@@ -256,7 +282,7 @@ impl Call<'_> {
 }
 
 /// The element's fields. A JSON text makes PHP die, anything else that is no object has no fields.
-fn fields_of(element: &Value) -> Result<Map<String, Value>, Failure> {
+pub(super) fn fields_of(element: &Value) -> Result<Map<String, Value>, Failure> {
     match element {
         Value::Object(fields) => Ok(fields.clone()),
         Value::String(_) => Err(Failure::Fatal),

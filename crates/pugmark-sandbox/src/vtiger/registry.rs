@@ -25,8 +25,8 @@ pub(super) enum Health {
 /// What an administrator made of the registry of a fresh installation.
 #[derive(Debug)]
 pub(super) struct Registry {
-    /// The parameter names of `logout` are those of its function.
-    logout_works: bool,
+    /// The parameter names of `logout`, `convertlead`, `sync` and `wsapp_register` are those of their functions.
+    parameters_fit: bool,
     /// `changePassword` and `deleteUser` lead to files that exist.
     user_files_found: bool,
     /// Pugmark's extension is installed.
@@ -39,7 +39,7 @@ impl Registry {
     pub(super) fn new(config: &Config) -> Self {
         let repaired = config.variant == Variant::Repaired;
         Self {
-            logout_works: repaired,
+            parameters_fit: repaired,
             user_files_found: repaired,
             extension: config.extension,
             own: config.user_operations.clone(),
@@ -56,6 +56,11 @@ impl Registry {
         self.extension = installed;
     }
 
+    /// Whether Pugmark's extension is installed.
+    pub(super) fn has_extension(&self) -> bool {
+        self.extension
+    }
+
     /// Whether this is an operation of the administrator's own.
     pub(super) fn is_own(&self, name: &str) -> bool {
         self.own.iter().any(|own| own == name)
@@ -69,15 +74,16 @@ impl Registry {
             | "retrieve_related" | "query_related" => (Source::Get, Health::Works),
             "login" | "extendsession" | "create" | "update" | "revise" | "delete"
             | "add_related" => (Source::Post, Health::Works),
-            "logout" => (Source::Post, works_if(self.logout_works, Health::Dies)),
+            "logout" | "convertlead" | "wsapp_register" => {
+                (Source::Post, works_if(self.parameters_fit, Health::Dies))
+            }
             "changepassword" | "deleteuser" => {
                 let health = works_if(self.user_files_found, Health::FileMissing);
                 (Source::Post, health)
             }
-            "sync" | "retrieve_inventory" | "files_retrieve" => (Source::Get, Health::Dies),
-            "convertlead" | "wsapp_register" | "wsapp_get" | "wsapp_put" | "wsapp_deregister" => {
-                (Source::Post, Health::Dies)
-            }
+            "sync" => (Source::Get, works_if(self.parameters_fit, Health::Dies)),
+            "retrieve_inventory" | "files_retrieve" => (Source::Get, Health::Dies),
+            "wsapp_get" | "wsapp_put" | "wsapp_deregister" => (Source::Post, Health::Dies),
             other if self.is_own(other) => (Source::Post, Health::Works),
             other if self.extension => (extension::source(other)?, Health::Works),
             _ => return None,

@@ -1,19 +1,22 @@
-//! The handle on a running look-alike of vTiger, and its builder.
+//! The handle on a running look-alike of vTiger.
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::config::{CloudQuota, Config, CustomField, Edition, Latency, UserSpec, Variant};
+use super::builder::VtigerSandboxBuilder;
+use super::config::UserSpec;
 use super::crm::Crm;
-use super::release::Release;
+use super::extension::CronReport;
 use super::store::StoredRecord;
+use super::ui;
 use super::users::{NewUser, StoredUser};
+use super::workflow::Workflow;
 use crate::clock::Clock;
 use crate::fault::Faults;
 use crate::journal::Journal;
-use crate::server::{Bound, Server};
+use crate::server::Server;
+use crate::webhook::{WebhookFaults, WebhookRequest};
 
 /// A vTiger CRM in memory, served over HTTP/1.1 on 127.0.0.1. Dropping it stops it.
 pub struct VtigerSandbox {
@@ -22,170 +25,11 @@ pub struct VtigerSandbox {
     user: UserSpec,
 }
 
-/// Builds a [`VtigerSandbox`]. Without any call: stock 8.0, open source, an ephemeral port, one administrator.
-#[derive(Clone, Debug, Default)]
-pub struct VtigerSandboxBuilder {
-    config: Config,
-}
-
-impl VtigerSandboxBuilder {
-    /// Seeds everything that is left to chance: tokens, session names, the order of ties.
-    #[must_use]
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.config.seed = seed;
-        self
-    }
-
-    /// State of repair.
-    #[must_use]
-    pub fn variant(mut self, variant: Variant) -> Self {
-        self.config.variant = variant;
-        self
-    }
-
-    /// Release of the open-source edition; 8.0 unless said.
-    #[must_use]
-    pub fn release(mut self, release: Release) -> Self {
-        self.config.release = release;
-        self
-    }
-
-    /// Product.
-    #[must_use]
-    pub fn edition(mut self, edition: Edition) -> Self {
-        self.config.edition = edition;
-        self
-    }
-
-    /// Port on 127.0.0.1; none or 0 lets the system choose one.
-    #[must_use]
-    pub fn port(mut self, port: Option<u16>) -> Self {
-        self.config.port = port.unwrap_or(0);
-        self
-    }
-
-    /// Seconds that the server's configured time zone is ahead of UTC (`createdtime` and `modifiedtime` are written
-    /// in it, without saying so). The hosted edition always writes UTC.
-    #[must_use]
-    pub fn time_zone_offset(mut self, seconds: i64) -> Self {
-        self.config.time_zone_offset_seconds = seconds;
-        self
-    }
-
-    /// Adds a user. The first one is the sandbox's [`VtigerSandbox::username`]; without any there is an administrator
-    /// `admin`.
-    #[must_use]
-    pub fn user(mut self, user: UserSpec) -> Self {
-        self.config.users.push(user);
-        self
-    }
-
-    /// Adds a custom field.
-    #[must_use]
-    pub fn custom_field(mut self, field: CustomField) -> Self {
-        self.config.custom_fields.push(field);
-        self
-    }
-
-    /// Marks a built-in field as "do not allow duplicates".
-    #[must_use]
-    pub fn unique_field(mut self, module: &str, field: &str) -> Self {
-        self.config
-            .unique_fields
-            .push((module.to_owned(), field.to_owned()));
-        self
-    }
-
-    /// Registers a custom POST operation that creates a user from a JSON `element`, as an administrator may do, since the
-    /// stock `create` cannot.
-    #[must_use]
-    pub fn create_user_operation(mut self, name: &str) -> Self {
-        self.config.user_operations.push(name.to_ascii_lowercase());
-        self
-    }
-
-    /// With Pugmark's extension installed.
-    #[must_use]
-    pub fn with_extension(mut self) -> Self {
-        self.config.extension = true;
-        self
-    }
-
-    /// Fewest characters of a password that the extension sets; 6 unless said.
-    #[must_use]
-    pub fn shortest_password(mut self, characters: usize) -> Self {
-        self.config.shortest_password = characters;
-        self
-    }
-
-    /// Time that calls take.
-    #[must_use]
-    pub fn latency(mut self, latency: Latency) -> Self {
-        self.config.latency = latency;
-        self
-    }
-
-    /// Clock; the computer's unless said.
-    #[must_use]
-    pub fn clock(mut self, clock: Clock) -> Self {
-        self.config.clock = clock;
-        self
-    }
-
-    /// How long an idle session lives; 1440 s unless said.
-    #[must_use]
-    pub fn session_idle(mut self, time: Duration) -> Self {
-        self.config.session_idle = time;
-        self
-    }
-
-    /// How long [`crate::Fault::HangAfterEffect`] holds a call that its client does not give up; 60 s unless said.
-    #[must_use]
-    pub fn hang_limit(mut self, time: Duration) -> Self {
-        self.config.hang_limit = time;
-        self
-    }
-
-    /// Largest request body in bytes (PHP's `post_max_size`); 8 MiB unless said.
-    #[must_use]
-    pub fn max_body(mut self, bytes: usize) -> Self {
-        self.config.max_body = bytes;
-        self
-    }
-
-    /// Call limits of the hosted edition.
-    #[must_use]
-    pub fn cloud_quota(mut self, quota: CloudQuota) -> Self {
-        self.config.quota = quota;
-        self
-    }
-
-    /// Whether the hosted edition has a module `Leads`; many instances have none.
-    #[must_use]
-    pub fn cloud_leads(mut self, present: bool) -> Self {
-        self.config.cloud_leads = present;
-        self
-    }
-
-    /// Binds the port and serves. Needs a tokio runtime.
-    ///
-    /// # Errors
-    /// When the port cannot be bound, or (`InvalidInput`) when a custom field names a module that is not modelled.
-    pub async fn start(mut self) -> io::Result<VtigerSandbox> {
-        if self.config.users.is_empty() {
-            self.config
-                .users
-                .push(UserSpec::admin("admin", "SandboxAccessKey"));
-        }
-        let user = self.config.users[0].clone();
-        let port = self.config.port;
-        let crm = Arc::new(Crm::new(self.config)?);
-        let server = Bound::take(port).await?.serve(Arc::clone(&crm));
-        Ok(VtigerSandbox { crm, server, user })
-    }
-}
-
 impl VtigerSandbox {
+    pub(super) fn new(crm: Arc<Crm>, server: Server<Crm>, user: UserSpec) -> Self {
+        Self { crm, server, user }
+    }
+
     /// Begins to describe a sandbox.
     pub fn builder() -> VtigerSandboxBuilder {
         VtigerSandboxBuilder::default()
@@ -221,12 +65,13 @@ impl VtigerSandbox {
         self.crm.journal().clone()
     }
 
-    /// The living records of a module by id, as `retrieve` would show them. Empty for an unknown module.
+    /// The living records of a module by id, as `retrieve` would show them; converted leads are not among them. Empty for an
+    /// unknown module.
     pub fn records(&self, module: &str) -> Vec<StoredRecord> {
         self.crm.records(module)
     }
 
-    /// One living record.
+    /// One living record; also a converted lead, which `retrieve` still shows.
     pub fn record(&self, id: &str) -> Option<StoredRecord> {
         self.crm.record(id)
     }
@@ -243,9 +88,45 @@ impl VtigerSandbox {
         self.crm.insert_as_person(module, fields)
     }
 
+    /// The same by another user, such as `19x5`: `modifiedby` tells them apart from the one whose key a client uses. Says
+    /// besides whether there is such a user.
+    pub fn edit_as(&self, user: &str, id: &str, changes: &[(&str, &str)]) -> bool {
+        self.crm.edit_as_user(user, id, changes)
+    }
+
     /// A person deletes a record. Says whether it was there.
     pub fn remove(&self, id: &str) -> bool {
         self.crm.remove_as_person(id)
+    }
+
+    /// A person takes a record out of the recycle bin again. Says whether it lay there.
+    pub fn restore(&self, id: &str) -> bool {
+        self.crm.in_pages(|call| ui::restore(call, id)) == Some(true)
+    }
+
+    /// Ids of the deleted records of a module.
+    pub fn deleted(&self, module: &str) -> Vec<String> {
+        self.crm.recycled(module)
+    }
+
+    /// A person converts a lead into a contact. The built-in fields go over as a fresh installation maps them; `custom` names
+    /// further pairs of a field of the lead and the field of the contact that gets its value. The contact says
+    /// `isconvertedfromlead` `1`, comments and tasks move to it, and the lead is in no query any more. Gives the contact's id;
+    /// none when there is no such lead, it was converted before, or a field is unknown.
+    pub fn convert_lead(&self, lead: &str, custom: &[(&str, &str)]) -> Option<String> {
+        self.crm
+            .in_pages(|call| ui::convert(call, lead, custom, false))?
+    }
+
+    /// As [`VtigerSandbox::convert_lead`], but PHP dies in the middle: the contact is there, the lead stays what it was.
+    pub fn convert_lead_halfway(&self, lead: &str, custom: &[(&str, &str)]) -> Option<String> {
+        self.crm
+            .in_pages(|call| ui::convert(call, lead, custom, true))?
+    }
+
+    /// Gives the server another clock from now on. A [`crate::ManualClock`] lets any number of changes share one second.
+    pub fn set_clock(&self, clock: Clock) {
+        self.crm.set_clock(clock);
     }
 
     /// The number that the next record gets: all modules count together. Numbers never go back.
@@ -326,6 +207,51 @@ impl VtigerSandbox {
     /// An administrator removes Pugmark's extension: its operations are unknown again.
     pub fn remove_extension(&self) {
         self.crm.state().registry.set_extension(false);
+    }
+
+    /// Runs the extension's cron task once: what waits in the outbox is sent to the receiver set by `pugmark.webhook`, in
+    /// order, until one fails. A failed message is due again after a pause by the look-alike's clock.
+    pub async fn run_cron(&self) -> CronReport {
+        self.crm.run_cron().await
+    }
+
+    /// What becomes of webhooks on their way, from the next run of the cron task on.
+    pub fn set_webhook_faults(&self, faults: WebhookFaults) {
+        *self.crm.webhook_faults() = faults;
+    }
+
+    /// How many changes wait in the extension's outbox to be sent.
+    pub fn webhooks_waiting(&self) -> usize {
+        self.crm.state().extension.waiting()
+    }
+
+    /// The extension forgets all changes but the newest: `pugmark.changes` knows older cursors no more.
+    pub fn keep_changes(&self, newest: usize) {
+        self.crm.state().extension.keep_changes(newest);
+    }
+
+    /// PHP dies in the next `pugmark.upsert` after so many elements: those before are done, of the last one the record is
+    /// there but its number was not noted, and nothing is answered.
+    pub fn break_next_upsert_after(&self, elements: usize) {
+        self.crm.state().extension.break_upsert_after = Some(elements);
+    }
+
+    /// An administrator of the hosted edition adds a workflow. Says whether it is possible: on the hosted edition, with a module
+    /// and fields that exist.
+    pub fn add_workflow(&self, workflow: Workflow) -> bool {
+        self.crm.add_workflow(workflow)
+    }
+
+    /// The webhooks that workflows have called for since they were taken last, in order. Nothing sends them by itself.
+    pub fn take_webhooks(&self) -> Vec<WebhookRequest> {
+        std::mem::take(&mut self.crm.state().outgoing)
+    }
+
+    /// Sends the webhooks of workflows, once each whatever is answered, with the faults that were set. Gives what is answered
+    /// to each: the HTTP status, none for no answer.
+    pub async fn send_workflow_webhooks(&self) -> Vec<Option<u16>> {
+        let faults = self.crm.webhook_faults().clone();
+        crate::webhook::send_webhooks(self.take_webhooks(), &faults).await
     }
 
     /// An administrator deletes the row that types `roleid` as a reference, so that users can be created, as with

@@ -8,6 +8,7 @@ use super::activities::complete_activity;
 use super::catalogue::Module;
 use super::catalogue::{Field, Kind, ModuleIndex};
 use super::entities;
+use super::extension::Kind as Saved;
 use super::failure::Failure;
 use super::principals;
 use super::records::{Call, Mode, after_x, leading_digits};
@@ -120,8 +121,23 @@ impl Call<'_> {
         }
     }
 
+    /// Tells everything that vTiger wakes after a save.
+    pub(super) fn saved(
+        &mut self,
+        kind: Saved,
+        module: ModuleIndex,
+        number: u64,
+        into: &BTreeMap<String, u64>,
+    ) {
+        if !self.bulk {
+            self.note_in_outbox(kind, module, number, into);
+        }
+    }
+
     pub(super) fn after_create(&mut self, module: ModuleIndex, number: u64) {
         self.note_created(module, number);
+        self.saved(Saved::Created, module, number, &BTreeMap::new());
+        self.run_workflows(module, number, None);
         // A comment touches the record it is about.
         let about = self.state.catalogue.module(module);
         if about.name != "ModComments" {
@@ -141,6 +157,15 @@ impl Call<'_> {
         let time = self.state.server_time(self.now);
         if let Some(field) = self.state.catalogue.module(module).field("modifiedtime") {
             self.state.store.set(module, number, field, Some(time));
+        }
+    }
+
+    /// The caller is the last who touched this record, now.
+    pub(super) fn stamp(&mut self, module: ModuleIndex, number: u64) {
+        self.touch(module, number);
+        if let Some(field) = self.state.catalogue.module(module).field("modifiedby") {
+            let editor = self.actor.number.to_string();
+            self.state.store.set(module, number, field, Some(editor));
         }
     }
 
@@ -173,14 +198,9 @@ impl Call<'_> {
             self.state.saved_by.insert((number, self.actor.number));
         }
         // Also when nothing changed.
-        self.touch(module, number);
-        if let Some(field) = self.state.catalogue.module(module).field("modifiedby") {
-            self.state
-                .store
-                .set(module, number, field, Some(self.actor.number.to_string()));
-        }
-        let name = self.state.catalogue.module(module).name.clone();
-        let id = self.state.canonical.id(&name, number);
+        self.stamp(module, number);
+        self.run_workflows(module, number, Some(&changed));
+        let (id, name) = self.named(module, number);
         self.note(match mode {
             Mode::Revise => JournalKind::Revised {
                 id,
@@ -193,6 +213,7 @@ impl Call<'_> {
                 changed,
             },
         });
+        self.saved(Saved::Updated, module, number, &BTreeMap::new());
     }
 
     pub(super) fn note_created(&self, module: ModuleIndex, number: u64) {

@@ -8,16 +8,19 @@ use serde_json::Value;
 
 use super::auth::Auth;
 use super::catalogue::{Catalogue, Kind, ModuleIndex};
-use super::config::{Config, Edition};
+use super::config::{Config, CustomField, Edition};
 use super::dialect::Dialect;
 use super::entities;
+use super::extension;
 use super::principals;
 use super::registry::Registry;
 use super::release::Release;
 use super::roles;
 use super::sharing::Reader;
-use super::store::{Store, StoredRecord};
+use super::store::{Store, StoredRecord, unset};
+use super::workflow::Workflow;
 use crate::fault::mix;
+use crate::webhook::WebhookRequest;
 
 /// The whole state; one lock guards it.
 #[derive(Debug)]
@@ -28,10 +31,17 @@ pub(super) struct State {
     pub(super) registry: Registry,
     /// By the reference under which the extension created a user: the user. They outlive the extension, as its table does.
     pub(super) references: HashMap<String, u64>,
+    /// What else the extension keeps.
+    pub(super) extension: extension::Tables,
     /// Modules whose records only their owners see.
     pub(super) private: BTreeSet<ModuleIndex>,
     /// Record and user, for each user who ever saved the record.
     pub(super) saved_by: HashSet<(u64, u64)>,
+    /// Workflows of the hosted edition, and what they have sent off.
+    pub(super) workflows: Vec<Workflow>,
+    pub(super) outgoing: Vec<WebhookRequest>,
+    /// Leads that were converted: no query shows them any more.
+    pub(super) converted: HashSet<u64>,
     pub(super) seed: u64,
     pub(super) release: Release,
     /// In whose ids the journal and the sandbox's owner speak.
@@ -51,8 +61,12 @@ impl State {
             auth: Auth::new(config.session_idle),
             registry: Registry::new(config),
             references: HashMap::new(),
+            extension: extension::Tables::new(config.seed),
             private: BTreeSet::new(),
             saved_by: HashSet::new(),
+            workflows: Vec::new(),
+            outgoing: Vec::new(),
+            converted: HashSet::new(),
             seed: config.seed,
             release: config.release,
             canonical: if cloud {
@@ -73,6 +87,19 @@ impl State {
         Ok(state)
     }
 
+    /// Adds a custom field to a module that has records already. Says whether there is such a module.
+    pub(super) fn add_field(&mut self, field: &CustomField, name: &str) -> bool {
+        let Some(module) = self.catalogue.find(&field.module) else {
+            return false;
+        };
+        let Some(at) = self.catalogue.add_field(module, field, name) else {
+            return false;
+        };
+        let cell = unset(&self.catalogue.module(module).fields[at].kind);
+        self.store.insert_column(module, at, &cell);
+        true
+    }
+
     /// The next number of the sandbox's own chance: the same seed and the same calls give the same numbers.
     pub(super) fn chance(&mut self) -> u64 {
         self.chance += 1;
@@ -86,6 +113,19 @@ impl State {
             .to_zoned(TimeZone::UTC)
             .strftime("%Y-%m-%d %H:%M:%S")
             .to_string()
+    }
+
+    /// A second since 1970 as the server writes it.
+    pub(super) fn server_second(&self, second: i64) -> String {
+        let at = Timestamp::from_second(second).unwrap_or(Timestamp::MAX);
+        self.server_time(at)
+    }
+
+    /// A moment that the server wrote, in seconds since 1970.
+    pub(super) fn epoch(&self, written: &str) -> Option<i64> {
+        let local: jiff::civil::DateTime = written.parse().ok()?;
+        let local = local.to_zoned(TimeZone::UTC).ok()?.timestamp();
+        Some(local.checked_sub(self.time_zone).ok()?.as_second())
     }
 
     /// A cell's value; empty for NULL and for what does not exist.

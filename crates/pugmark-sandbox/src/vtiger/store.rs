@@ -49,6 +49,8 @@ pub(super) struct Store {
     tables: Vec<Table>,
     /// Which module a record number belongs to, for modules that share the counter.
     entities: HashMap<u64, ModuleIndex>,
+    /// The recycle bin: deleted records by number.
+    recycled: BTreeMap<u64, (ModuleIndex, Row)>,
     next_entity: u64,
     /// Users and groups share another counter.
     next_principal: u64,
@@ -62,6 +64,7 @@ impl Store {
         Self {
             tables,
             entities: HashMap::new(),
+            recycled: BTreeMap::new(),
             next_entity: 2,
             next_principal: 1,
         }
@@ -178,6 +181,55 @@ impl Store {
             unindex(index, &index_key(row[field].as_deref()), number);
         }
         true
+    }
+
+    /// Gives every row of a module, deleted ones too, a further cell at this position.
+    pub(super) fn insert_column(&mut self, module: ModuleIndex, at: usize, cell: &Cell) {
+        let table = &mut self.tables[module];
+        // Indexes are made anew when a query asks for them.
+        table.indexes.clear();
+        let deleted = self.recycled.values_mut();
+        let deleted = deleted
+            .filter(|(own, _)| *own == module)
+            .map(|(_, row)| row);
+        for row in table.rows.values_mut().chain(deleted) {
+            row.insert(at, cell.clone());
+        }
+    }
+
+    /// Puts a record into the recycle bin. Says whether it was there.
+    pub(super) fn recycle(&mut self, module: ModuleIndex, number: u64) -> bool {
+        let row = self.row(module, number).cloned();
+        let removed = self.remove(module, number);
+        if let Some(row) = row.filter(|_| removed) {
+            self.recycled.insert(number, (module, row));
+        }
+        removed
+    }
+
+    /// Takes a record of this module out of the recycle bin. Says whether it lay there.
+    pub(super) fn restore(
+        &mut self,
+        catalogue: &Catalogue,
+        module: ModuleIndex,
+        number: u64,
+    ) -> bool {
+        let lies = self.recycled.get(&number);
+        if lies.is_none_or(|(own, _)| *own != module) {
+            return false;
+        }
+        if let Some((_, row)) = self.recycled.remove(&number) {
+            self.insert(catalogue, module, number, row);
+        }
+        true
+    }
+
+    /// The deleted records of a module, by number.
+    pub(super) fn recycled(&self, module: ModuleIndex) -> impl Iterator<Item = (u64, &Row)> {
+        self.recycled
+            .iter()
+            .filter(move |(_, (own, _))| *own == module)
+            .map(|(number, (_, row))| (*number, row))
     }
 
     /// Numbers of the rows whose text equals `text` as the database compares, in order.

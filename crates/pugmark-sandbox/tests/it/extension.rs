@@ -28,23 +28,23 @@ fn asha() -> Value {
 
 async fn create(caller: &Caller, element: &Value) -> Answer {
     caller
-        .post("pugmark_user_create", &[("element", &element.to_string())])
+        .post("pugmark.user_create", &[("element", &element.to_string())])
         .await
 }
 
 async fn update(caller: &Caller, id: &str, element: &Value) -> Answer {
     let pairs = [("id", id), ("element", &element.to_string())];
-    caller.post("pugmark_user_update", &pairs).await
+    caller.post("pugmark.user_update", &pairs).await
 }
 
 async fn set_password(caller: &Caller, id: &str, password: &str) -> Answer {
     let pairs = [("id", id), ("password", password)];
-    caller.post("pugmark_user_password", &pairs).await
+    caller.post("pugmark.user_password", &pairs).await
 }
 
 async fn find(caller: &Caller, name: &str) -> Value {
     caller
-        .get("pugmark_user_find", &[("userName", name)])
+        .get("pugmark.user_find", &[("userName", name)])
         .await
         .result()["users"]
         .clone()
@@ -54,15 +54,15 @@ async fn find(caller: &Caller, name: &str) -> Value {
 async fn its_operations_are_unknown_until_it_is_installed_and_after_it_is_removed() {
     let crm = VtigerSandbox::builder().start().await.unwrap();
     let caller = Caller::log_in(&crm).await;
-    let capabilities = async || caller.get("pugmark_capabilities", &[]).await;
+    let info = async || caller.get("pugmark.info", &[]).await;
     let unknown = |answer: &Answer| answer.status == 500 && answer.body.is_empty();
-    assert!(unknown(&capabilities().await));
+    assert!(unknown(&info().await));
     crm.install_extension();
-    let shown = capabilities().await.result();
+    let shown = info().await.result();
     assert_eq!(shown["version"], "1.0.0");
-    assert_eq!(shown["operations"].as_array().unwrap().len(), 5);
+    assert_eq!(shown["operations"].as_array().unwrap().len(), 9);
     crm.remove_extension();
-    assert!(unknown(&capabilities().await));
+    assert!(unknown(&info().await));
     assert!(unknown(&create(&caller, &asha()).await));
     assert_eq!(crm.users().len(), 1);
 }
@@ -105,12 +105,12 @@ async fn a_create_whose_answer_was_lost_is_found_again_by_its_reference() {
     let (crm, caller) = sandbox().await;
     let fault = Fault::HttpAfterEffect(504);
     crm.faults()
-        .set(FaultPlan::new(0).nth("pugmark_user_create", 1, fault));
+        .set(FaultPlan::new(0).nth("pugmark.user_create", 1, fault));
     assert_eq!(create(&caller, &asha()).await.status, 504);
     let user = create(&caller, &asha()).await.result();
     assert_eq!(user["id"], "19x6");
     assert_eq!(crm.journal().count_created("Users"), 1);
-    assert_eq!(crm.journal().count_calls(Some("pugmark_user_create")), 2);
+    assert_eq!(crm.journal().count_calls(Some("pugmark.user_create")), 2);
 }
 
 #[tokio::test]
@@ -126,7 +126,10 @@ async fn a_create_is_refused_for_a_name_taken_a_role_unknown_and_a_value_missing
     fatuma["roleid"] = json!("H99");
     let refused = create(&caller, &fatuma).await.json();
     assert_eq!(refused["error"]["code"], "ROLE_NOT_FOUND");
-    assert_eq!(refused["error"]["message"], "No role H99");
+    assert_eq!(
+        refused["error"]["message"],
+        "No role H99, or several of this name"
+    );
     for field in ["user_password", "reference", "email1"] {
         let mut lacking = asha();
         lacking.as_object_mut().unwrap().remove(field);
@@ -228,8 +231,8 @@ async fn who_is_no_administrator_may_do_nothing_of_it() {
         session: session["sessionName"].as_str().unwrap().to_owned(),
     };
     for answer in [
-        agent.get("pugmark_capabilities", &[]).await,
-        agent.get("pugmark_user_find", &[("userName", "x")]).await,
+        agent.get("pugmark.info", &[]).await,
+        agent.get("pugmark.user_find", &[("userName", "x")]).await,
         create(&agent, &asha()).await,
         update(&agent, "19x5", &json!({"status": "Inactive"})).await,
         set_password(&agent, "19x5", PASSWORD).await,

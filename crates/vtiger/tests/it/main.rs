@@ -10,6 +10,7 @@ mod configuration;
 mod contract;
 mod correlation;
 mod counting;
+mod extension;
 mod observing;
 mod other_releases;
 mod paging;

@@ -6,7 +6,7 @@ use vtiger::{CallError, Class, Client, Operation, RefusalReason};
 use crate::contract::recording_named;
 use crate::server::{Answer, Reply, Server, success};
 
-const OWN: &str = "own_capabilities";
+const OWN: &str = "own.info";
 
 /// A server that answers the own operation so, and everything else as a vTiger in good health.
 async fn server(reply: impl Into<Reply>) -> Server {

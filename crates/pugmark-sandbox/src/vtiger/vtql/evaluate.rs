@@ -166,7 +166,8 @@ fn matching(
             })
     };
     let keep = |(number, row): (u64, &Row)| {
-        (state.shows(reader, module, row) && passes(number, row)).then_some(number)
+        let shown = state.shows(reader, module, row) && !state.converted.contains(&number);
+        (shown && passes(number, row)).then_some(number)
     };
     match candidates {
         Candidates::All => state.store.rows(module).filter_map(keep).collect(),

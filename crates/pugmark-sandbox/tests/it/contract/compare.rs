@@ -142,7 +142,7 @@ fn normalised(at: &str, value: &Value) -> Option<String> {
             .collect()
     };
     match (name, value) {
-        ("token" | "sessionName", Value::String(text)) => Some(hexadecimal(text)),
+        ("token" | "sessionName" | "key", Value::String(text)) => Some(hexadecimal(text)),
         ("createdtime" | "modifiedtime", Value::String(text)) => Some(shape(text)),
         // Running numbers: how many records an unrecorded set-up made is not known.
         ("contact_no" | "lead_no", Value::String(text)) => {

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::recording::Recording;
 use super::replay::Place;
+use super::syncing;
 
 /// The recorded users with their access keys.
 pub(crate) const KEYS: [(&str, &str); 5] = [
@@ -65,6 +66,7 @@ pub(crate) fn chapter(group: &'static str) -> &'static str {
     match group {
         "calendar" | "events" | "modcomments" | "helpdesk" | "documents" => "tasks",
         "related" | "reference" | "deleted" | "userformat" => "relations",
+        "wsapp" | "convertlead" => "sync",
         alone => alone,
     }
 }
@@ -72,7 +74,8 @@ pub(crate) fn chapter(group: &'static str) -> &'static str {
 /// The state of repair of the server that answered. Who is not logged in yet does not say it.
 pub(crate) fn variant(recording: &Recording) -> &str {
     match recording.number() {
-        228 => "repaired",
+        // The stock server and the repaired one had one database.
+        228 | 676..=682 => "repaired",
         232 | 233 => "roleid-db-fix",
         _ => &recording.variant,
     }
@@ -166,6 +169,7 @@ pub(crate) async fn prepare(place: &mut Place, recording: &Recording) {
         query_records(place, recording);
     }
     unrecorded_requests(place, recording).await;
+    syncing::prepare(place, recording).await;
     unseen_record(place, recording);
 }
 
@@ -297,7 +301,7 @@ async fn unrecorded_requests(place: &mut Place, recording: &Recording) {
 }
 
 /// Puts a record where it was.
-fn insert(sandbox: &VtigerSandbox, number: u64, module: &str, fields: &[(&str, &str)]) {
+pub(super) fn insert(sandbox: &VtigerSandbox, number: u64, module: &str, fields: &[(&str, &str)]) {
     sandbox.skip_to_record_number(number);
     let id = sandbox.insert_as_ui(module, fields).unwrap();
     assert!(id.ends_with(&format!("x{number}")), "{id}");

@@ -26,7 +26,7 @@ pub use users::{Account, NewAccount, change, create, find, set_password};
 const RECHECK: Duration = Duration::from_secs(60);
 
 /// The extension's operation that tells what it can do.
-const CAPABILITIES: &str = "pugmark_capabilities";
+const INFO: &str = "pugmark.info";
 
 /// By what a change to a user is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl Accounts {
             return Ok(Err(Lack::cloud(Ability::Create)));
         }
         let extension = self.extension(client).await?;
-        if extension.can("pugmark_user_create") {
+        if extension.can("pugmark.user_create") {
             return Ok(Ok(Way::Extension));
         }
         let described = described(client).await?;
@@ -125,7 +125,7 @@ impl Accounts {
             return Ok(Err(Lack::cloud(Ability::Password)));
         }
         let extension = self.extension(client).await?;
-        if extension.can("pugmark_user_password") {
+        if extension.can("pugmark.user_password") {
             return Ok(Ok(Way::Extension));
         }
         if described(client).await?.is_none() {
@@ -146,7 +146,7 @@ impl Accounts {
             return Ok(Err(Lack::cloud(Ability::Enable)));
         }
         let extension = self.extension(client).await?;
-        Ok(if extension.can("pugmark_user_update") {
+        Ok(if extension.can("pugmark.user_update") {
             Ok(Way::Extension)
         } else if matches!(extension, Extension::Denied) {
             Err(Lack::rights(Ability::Enable))
@@ -164,7 +164,7 @@ impl Accounts {
             return Ok(Err(Lack::cloud(Ability::Disable)));
         }
         let extension = self.extension(client).await?;
-        if extension.can("pugmark_user_update") {
+        if extension.can("pugmark.user_update") {
             return Ok(Ok(Way::Extension));
         }
         Ok(match described(client).await? {
@@ -199,7 +199,7 @@ impl Accounts {
     /// # Errors
     /// As [`Accounts::create`].
     pub async fn sees_inactive(&self, client: &Client) -> Result<bool, CallError> {
-        Ok(!cloud(client) && self.extension(client).await?.can("pugmark_user_find"))
+        Ok(!cloud(client) && self.extension(client).await?.can("pugmark.user_find"))
     }
 
     /// What was learned may not be so any more: an operation that should be there did not answer as one.
@@ -216,7 +216,7 @@ impl Accounts {
                 return Ok(extension.clone());
             }
         }
-        let extension = match client.probe(&Operation::read(CAPABILITIES)).await {
+        let extension = match client.probe(&Operation::read(INFO)).await {
             Ok(Some(told)) => told_by_extension(&told),
             Ok(None) => Extension::Absent,
             Err(error) if is_denial(&error) => Extension::Denied,

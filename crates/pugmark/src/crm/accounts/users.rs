@@ -61,7 +61,7 @@ pub async fn find(
             })
             .collect());
     }
-    let operation = Operation::read("pugmark_user_find").param("userName", user_name);
+    let operation = Operation::read("pugmark.user_find").param("userName", user_name);
     let answer = client.call_operation(&operation).await?;
     let users = answer.get("users").and_then(Value::as_array);
     let users = users.ok_or_else(|| {
@@ -117,7 +117,7 @@ pub async fn create(
         }
         Way::Extension => {
             element.set("reference", new.reference.as_str());
-            let operation = Operation::write("pugmark_user_create")
+            let operation = Operation::write("pugmark.user_create")
                 .param("element", Value::Object(element.to_json()).to_string());
             let answer = client.call_operation(&operation).await?;
             let id = id_in(&answer)
@@ -152,7 +152,7 @@ pub async fn change(
                 .iter()
                 .map(|(field, value)| (field.clone(), Value::from(value.as_str())))
                 .collect();
-            let operation = Operation::write("pugmark_user_update")
+            let operation = Operation::write("pugmark.user_update")
                 .param("id", user.as_str())
                 .param("element", Value::Object(element).to_string());
             client.call_operation(&operation).await.map(drop)
@@ -183,7 +183,7 @@ pub async fn set_password(
             Ok(true)
         }
         Way::Extension => {
-            let operation = Operation::write("pugmark_user_password")
+            let operation = Operation::write("pugmark.user_password")
                 .param("id", user.as_str())
                 .param("password", password.expose_secret());
             match client.call_operation(&operation).await {

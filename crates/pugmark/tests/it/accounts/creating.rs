@@ -62,8 +62,8 @@ async fn login_ambassador_and_user_are_made_with_one_password(world: World) {
     program.wait_until_idle().await;
     assert_eq!(login_calls(&staffed, "create"), 1);
     assert_eq!(login_calls(&staffed, "update"), 0);
-    assert_eq!(staffed.world.calls("pugmark_user_create"), 1);
-    assert_eq!(staffed.world.calls("pugmark_user_update"), 0);
+    assert_eq!(staffed.world.calls("pugmark.user_create"), 1);
+    assert_eq!(staffed.world.calls("pugmark.user_update"), 0);
     let action = program
         .one("SELECT actor || ' ' || action || ' ' || subject FROM audit_log")
         .await;

@@ -51,9 +51,9 @@ async fn a_user_whose_answer_was_lost_is_not_made_twice_with_the_extension(world
     let staffed = Staffed::extended(world).await;
     let (running, api) = staffed.start().await;
     let plan = FaultPlan::new(1)
-        .nth("pugmark_user_create", 1, Fault::HttpAfterEffect(502))
+        .nth("pugmark.user_create", 1, Fault::HttpAfterEffect(502))
         .nth(
-            "pugmark_user_create",
+            "pugmark.user_create",
             2,
             Fault::CutBody { after_effect: true },
         );
@@ -125,8 +125,8 @@ async fn a_creation_stopped_anywhere_goes_on_where_it_was(world: World) {
     let stops = [
         ("logins", "create", Fault::HangAfterEffect),
         ("logins", "create", Fault::HangBeforeEffect(LONG)),
-        ("crm", "pugmark_user_create", Fault::HangAfterEffect),
-        ("crm", "pugmark_user_create", Fault::HangBeforeEffect(LONG)),
+        ("crm", "pugmark.user_create", Fault::HangAfterEffect),
+        ("crm", "pugmark.user_create", Fault::HangBeforeEffect(LONG)),
     ];
     for (number, (system, operation, fault)) in stops.into_iter().enumerate() {
         let email = format!("amina{number}@example.co.ke");
@@ -184,7 +184,7 @@ async fn a_killed_programs_creation_is_ended_by_the_next_one(world: World) {
             .env("PUGMARK_LEASE", "5s");
         command
     };
-    let plan = FaultPlan::new(1).nth("pugmark_user_create", 1, Fault::HangAfterEffect);
+    let plan = FaultPlan::new(1).nth("pugmark.user_create", 1, Fault::HangAfterEffect);
     staffed.world.crm.faults().set(plan);
     let serving = Serving::start(serve()).await;
     let api = crate::http::Api::at(serving.address);

@@ -91,8 +91,8 @@ async fn a_step_that_is_done_is_not_done_again(world: World) {
     let before = login_calls(&staffed, "update");
     staffed.world.crm.faults().set(
         FaultPlan::new(1)
-            .nth("pugmark_user_password", 1, Fault::Http(503))
-            .nth("pugmark_user_password", 2, Fault::HttpAfterEffect(502)),
+            .nth("pugmark.user_password", 1, Fault::Http(503))
+            .nth("pugmark.user_password", 2, Fault::HttpAfterEffect(502)),
     );
     let path = format!("{USERS}/{user}/reset-password");
     let reset = api.post(&path, &json!({ "newPassword": PASSWORD })).await;

@@ -78,8 +78,8 @@ async fn no_password_is_in_the_database_or_an_answer(world: World) {
     );
     staffed.world.crm.faults().set(
         FaultPlan::new(1)
-            .nth("pugmark_user_create", 1, Fault::DisplayErrorsNoise)
-            .nth("pugmark_user_password", 1, Fault::HttpAfterEffect(502)),
+            .nth("pugmark.user_create", 1, Fault::DisplayErrorsNoise)
+            .nth("pugmark.user_password", 1, Fault::HttpAfterEffect(502)),
     );
     let mut answers = Vec::new();
     let made = api.post(USERS, &new_user("amina@example.co.ke")).await;
@@ -136,8 +136,8 @@ async fn no_password_is_in_the_log_however_much_is_logged(world: World) {
         FaultPlan::new(1)
             .nth("create", 1, Fault::HttpAfterEffect(500))
             .nth("update", 1, Fault::Http(500))
-            .nth("pugmark_user_create", 1, Fault::HttpAfterEffect(502))
-            .nth("pugmark_user_password", 1, Fault::Http(500))
+            .nth("pugmark.user_create", 1, Fault::HttpAfterEffect(502))
+            .nth("pugmark.user_password", 1, Fault::Http(500))
     };
     staffed.logins.faults().set(plan());
     staffed.world.crm.faults().set(plan());

@@ -118,7 +118,7 @@ async fn nothing_is_sent_when_nothing_differs(world: World) {
     program.sql(sql).await;
     microbima_sets(&program, &user, true, "254712345678").await;
     program.wait_until_idle().await;
-    assert_eq!(staffed.world.calls("pugmark_user_update"), 0);
+    assert_eq!(staffed.world.calls("pugmark.user_update"), 0);
     running.shutdown().await;
 }
 

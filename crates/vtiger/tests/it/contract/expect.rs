@@ -88,7 +88,7 @@ fn reason(operation: &str, code: &str, message: &str) -> RefusalReason {
             RefusalReason::AccessDenied
         }
         ("ACCESS_DENIED", _) if operation == "describe" => RefusalReason::UnknownModule,
-        ("ACCESS_DENIED", _) if matches!(operation, "create" | "query") => {
+        ("ACCESS_DENIED", _) if matches!(operation, "create" | "query" | "sync") => {
             RefusalReason::AccessDenied
         }
         ("ACCESS_DENIED", _) => RefusalReason::MissingOrForbidden,

@@ -6,6 +6,7 @@ use vtiger::{CallError, Client, ClientConfig, Element, Method, Operation, Record
 use super::compare::{request_difference, same, same_module, same_record, same_records};
 use super::expect::{Expected, difference, expected};
 use super::recording::{self, Recording};
+use super::repaired::{convert_lead, sync};
 use super::vtql;
 use crate::server::{ACCESS_KEY, Reply, Request, Server, login_reply, success};
 
@@ -121,6 +122,8 @@ pub(crate) async fn replay(recording: &Recording) -> Outcome {
         "relatedtypes" => (Way::Typed, related_types(&client, recording).await),
         "retrieve_related" => (Way::Typed, retrieve_related(&client, recording).await),
         "query_related" => query_related(&client, recording).await,
+        "sync" => sync(&client, recording).await,
+        "convertlead" => convert_lead(&client, recording).await,
         _ => raw(&client, recording).await,
     };
     if let Some(difference) = difference {
@@ -439,7 +442,7 @@ async fn query_related(client: &Client, recording: &Recording) -> (Way, Option<S
 }
 
 /// The element as the typed methods send it: text and nulls.
-fn typed_element(element: Map<String, Json>) -> Option<Element> {
+pub(super) fn typed_element(element: Map<String, Json>) -> Option<Element> {
     let value = |value: Json| match value {
         Json::String(text) => Some(Value::Text(text)),
         Json::Null => Some(Value::Null),
@@ -452,7 +455,7 @@ fn typed_element(element: Map<String, Json>) -> Option<Element> {
 }
 
 /// The recorded request through `call_operation`.
-async fn raw(client: &Client, recording: &Recording) -> (Way, Option<String>) {
+pub(super) async fn raw(client: &Client, recording: &Recording) -> (Way, Option<String>) {
     let writes = !matches!(
         recording.operation(),
         "listtypes" | "describe" | "retrieve" | "query" | "extendsession"

@@ -1,30 +1,14 @@
-//! The operations that Pugmark's own vTiger extension adds, for what the stock web service cannot do with users.
-//!
-//! All of them demand an administrator. Errors are vTiger's usual ones.
+//! What the stock web service cannot do with users: find inactive ones, make, change, set a password.
 
 use serde_json::{Map, Value, json};
 
-use super::collation;
-use super::failure::{Answer, Failure};
-use super::principals;
-use super::records::{Call, after_x};
-use super::registry::Source;
-use super::roles;
-use super::users;
-use super::values::Input;
-use crate::wire::Params;
-
-/// Version of the extension.
-const VERSION: &str = "1.0.0";
-
-/// The operations, and from where each reads its parameters.
-const OPERATIONS: [(&str, Source); 5] = [
-    ("pugmark_capabilities", Source::Get),
-    ("pugmark_user_find", Source::Get),
-    ("pugmark_user_create", Source::Post),
-    ("pugmark_user_update", Source::Post),
-    ("pugmark_user_password", Source::Post),
-];
+use crate::vtiger::collation;
+use crate::vtiger::failure::{Answer, Failure};
+use crate::vtiger::principals;
+use crate::vtiger::records::{Call, after_x};
+use crate::vtiger::roles;
+use crate::vtiger::users;
+use crate::vtiger::values::Input;
 
 /// What a new user must have. The reference is the caller's own id of the user.
 const MANDATORY: [&str; 7] = [
@@ -60,41 +44,8 @@ const SHOWN: [&str; 6] = [
     "last_name",
 ];
 
-/// From where an operation of the extension reads its parameters; none for one that it does not have.
-pub(super) fn source(name: &str) -> Option<Source> {
-    let found = OPERATIONS.iter().find(|(own, _)| *own == name);
-    found.map(|(_, source)| *source)
-}
-
-/// Executes an operation of the extension.
-pub(super) fn dispatch(
-    call: &mut Call<'_>,
-    name: &str,
-    params: &Params,
-    element: impl Fn() -> Answer,
-    shortest_password: usize,
-) -> Answer {
-    call.administrators_only()?;
-    let text = |parameter: &str| params.text(parameter).unwrap_or_default();
-    match name {
-        "pugmark_capabilities" => Ok(capabilities()),
-        "pugmark_user_find" => find(call, text("userName")),
-        "pugmark_user_create" => create(call, &texts(&element()?)),
-        "pugmark_user_update" => update(call, text("id"), &texts(&element()?)),
-        "pugmark_user_password" => {
-            set_password(call, text("id"), text("password"), shortest_password)
-        }
-        _ => Err(Failure::Fatal),
-    }
-}
-
-fn capabilities() -> Value {
-    let names: Vec<&str> = OPERATIONS.iter().map(|(name, _)| *name).collect();
-    json!({ "version": VERSION, "operations": names })
-}
-
 /// Active and inactive users of this login name, whatever its case.
-fn find(call: &mut Call<'_>, user_name: &str) -> Answer {
+pub(super) fn find(call: &mut Call<'_>, user_name: &str) -> Answer {
     let numbers = users::named(call.state, user_name);
     let found: Result<Vec<Value>, Failure> =
         numbers.iter().map(|number| shown(call, *number)).collect();
@@ -102,7 +53,7 @@ fn find(call: &mut Call<'_>, user_name: &str) -> Answer {
 }
 
 /// Creates a user, once for each reference.
-fn create(call: &mut Call<'_>, element: &Map<String, Value>) -> Answer {
+pub(super) fn create(call: &mut Call<'_>, element: &Map<String, Value>) -> Answer {
     if let Some(missing) = MANDATORY.iter().find(|name| text(element, name).is_empty()) {
         return Err(Failure::mandatory(missing));
     }
@@ -115,10 +66,10 @@ fn create(call: &mut Call<'_>, element: &Map<String, Value>) -> Answer {
         let message = format!("A user named {user_name} exists");
         return Err(Failure::refused("DUPLICATE_USER_NAME", message));
     }
-    check_role(call, element)?;
+    let mut fields = element.clone();
+    settle_role(call, &mut fields)?;
     let known =
         |name: &String| MANDATORY.contains(&name.as_str()) || OPTIONAL.contains(&name.as_str());
-    let mut fields = element.clone();
     fields.retain(|name, _| known(name));
     let number = call.store_user(principals::user_fields(call.state, &fields))?;
     call.state.references.insert(reference, number);
@@ -126,22 +77,27 @@ fn create(call: &mut Call<'_>, element: &Map<String, Value>) -> Answer {
 }
 
 /// Changes a user, also an inactive one.
-fn update(call: &mut Call<'_>, id: &str, element: &Map<String, Value>) -> Answer {
+pub(super) fn update(call: &mut Call<'_>, id: &str, element: &Map<String, Value>) -> Answer {
     let number = existing(call, id)?;
-    check_role(call, element)?;
+    let mut changes = element.clone();
+    settle_role(call, &mut changes)?;
     let status = text(element, "status");
     if !matches!(status, "" | "Active" | "Inactive") {
         let message = format!("No status {status}");
         return Err(Failure::refused("INVALID_STATUS", message));
     }
-    let mut changes = element.clone();
     changes.retain(|name, _| CHANGEABLE.contains(&name.as_str()));
     call.change_user(number, &principals::user_fields(call.state, &changes))?;
     shown(call, number)
 }
 
 /// Sets a password; the access key stays as it is.
-fn set_password(call: &mut Call<'_>, id: &str, password: &str, shortest: usize) -> Answer {
+pub(super) fn set_password(
+    call: &mut Call<'_>,
+    id: &str,
+    password: &str,
+    shortest: usize,
+) -> Answer {
     let number = existing(call, id)?;
     if password.chars().count() < shortest {
         let message = format!("The password is shorter than {shortest} characters");
@@ -152,16 +108,24 @@ fn set_password(call: &mut Call<'_>, id: &str, password: &str, shortest: usize) 
     Ok(json!({ "id": call.dialect.id("Users", number) }))
 }
 
-/// A role that is sent must exist.
-fn check_role(call: &Call<'_>, element: &Map<String, Value>) -> Result<(), Failure> {
-    let Some(role) = element.get("roleid").map(Input::read) else {
+/// A role that is sent must exist; it may be named by its id or its name, and the id takes the name's place.
+fn settle_role(call: &Call<'_>, element: &mut Map<String, Value>) -> Result<(), Failure> {
+    let Some(sent) = element.get("roleid").map(Input::read) else {
         return Ok(());
     };
-    if roles::exists(call.state, role.text()) {
-        return Ok(());
-    }
-    let message = format!("No role {}", role.text());
-    Err(Failure::refused("ROLE_NOT_FOUND", message))
+    let sent = sent.text();
+    let known = roles::all(call.state);
+    let named = || {
+        let mut named = known.iter().filter(|(_, name)| name == sent);
+        named.next().filter(|_| named.next().is_none())
+    };
+    let found = known.iter().find(|(id, _)| id == sent).or_else(named);
+    let Some((id, _)) = found else {
+        let message = format!("No role {sent}, or several of this name");
+        return Err(Failure::refused("ROLE_NOT_FOUND", message));
+    };
+    element.insert("roleid".into(), json!(id));
+    Ok(())
 }
 
 /// The number of an undeleted user, active or not.
@@ -187,7 +151,7 @@ fn shown(call: &Call<'_>, number: u64) -> Answer {
 }
 
 /// The element's fields; none where it is no object.
-fn texts(element: &Value) -> Map<String, Value> {
+pub(super) fn texts(element: &Value) -> Map<String, Value> {
     element.as_object().cloned().unwrap_or_default()
 }
 
