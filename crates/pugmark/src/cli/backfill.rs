@@ -38,8 +38,13 @@ pub(super) struct BackfillArgs {
     /// Keys by which contacts are matched, in order.
     #[arg(long, value_name = "KEY", value_delimiter = ',', default_values = ["reference", "id", "email"])]
     match_by: Vec<String>,
+    /// Make new contacts in vTiger's bulk mode, through Pugmark's vTiger extension: 12 to 17 times as fast as one by one. vTiger then runs no
+    /// workflows for them and writes no history, which is right for people who were customers before, and for nothing else. Without
+    /// it the extension's upsert is used all the same where it is installed: half the cost, with workflows and history.
+    #[arg(long)]
+    bulk: bool,
     /// Only show how far the latest first sync is, and what it has found.
-    #[arg(long, conflicts_with_all = ["dry_run", "yes"])]
+    #[arg(long, conflicts_with_all = ["dry_run", "yes", "bulk"])]
     show: bool,
     /// Stop the one that is under way. What is linked stays linked.
     #[arg(long, conflicts_with_all = ["dry_run", "yes", "show"])]
@@ -94,7 +99,7 @@ pub(super) async fn run(args: BackfillArgs) -> Result<ExitCode, CliError> {
 }
 
 async fn sync(server: &Server<'_>, args: &BackfillArgs) -> Result<Value, CliError> {
-    let body = json!({ "dryRun": args.dry_run, "confirmed": args.yes, "matchBy": args.match_by });
+    let body = json!({ "dryRun": args.dry_run, "confirmed": args.yes, "matchBy": args.match_by, "bulk": args.bulk });
     let begun = server.request(Method::POST, PATH).json(&body);
     let answer = server.send(begun).await?;
     let answer = watch(server, answer).await?;

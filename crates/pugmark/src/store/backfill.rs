@@ -162,12 +162,15 @@ pub async fn confirm(conn: &mut Conn, id: i64) -> Result<bool, DbError> {
     rows_changed!(conn, sql, id, true)
 }
 
-/// Ends a run before its end. `false` when it had ended.
+/// Ends a run before its end. One that is linking ends after the page under way: a call may be making contacts. `false` when it had
+/// ended or was stopped before.
 ///
 /// # Errors
 /// Whatever the database says.
 pub async fn stop(conn: &mut Conn, id: i64, who: &str, now: Ts) -> Result<bool, DbError> {
-    let sql = "UPDATE backfill_runs SET phase = 'ended', ended_at = $2, stopped_by = $3 WHERE id = $1 AND ended_at IS NULL";
+    let sql = "UPDATE backfill_runs SET stopped_by = $3, ended_at = CASE WHEN phase = 'linking' THEN NULL ELSE $2 END, \
+               phase = CASE WHEN phase = 'linking' THEN phase ELSE 'ended' END \
+               WHERE id = $1 AND ended_at IS NULL AND stopped_by IS NULL";
     rows_changed!(conn, sql, id, now, who)
 }
 
@@ -483,4 +486,21 @@ pub async fn hold(conn: &mut Conn, customer: &str) -> Result<Option<Hold>, DbErr
         Some((true, _)) => Some(Hold::UnderWay),
         _ => None,
     })
+}
+
+/// The statement behind [`creation_has_begun`], for tests of its plan.
+pub const CREATION_HAS_BEGUN: &str = "SELECT EXISTS (SELECT 1 FROM vtiger_sync_queue q WHERE q.lane = 'customer:' || CAST($1 AS TEXT) \
+             AND q.unfinished = 1 AND (q.status = 'PROCESSING' OR q.unknown_at IS NOT NULL)) \
+     OR EXISTS (SELECT 1 FROM vtiger_sync_queue q WHERE q.lane = 'customer:' || CAST($1 AS TEXT) \
+             AND q.dead_at IS NOT NULL AND q.heir IS NULL AND q.coalesce_key IS NOT NULL AND q.unknown_at IS NOT NULL)";
+
+/// Whether an operation is creating a customer's contact, or may have created it: then it is ended there.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn creation_has_begun(conn: &mut Conn, customer: &str) -> Result<bool, DbError> {
+    Ok(on!(conn, |c| sqlx::query_scalar(CREATION_HAS_BEGUN)
+        .bind(customer)
+        .fetch_one(c)
+        .await)?)
 }

@@ -153,6 +153,12 @@ fn hot(engine: Engine) -> Vec<(&'static str, String, &'static str)> {
         store::standing::LEAST_CHECKED.to_owned(),
         "'2023-11-14', 100",
     ));
+    all.push(("backfill hold", store::backfill::HOLD.to_owned(), id));
+    all.push((
+        "creation has begun",
+        store::backfill::CREATION_HAS_BEGUN.to_owned(),
+        id,
+    ));
     let assignments = [
         (
             "tasks of a requirement",

@@ -11,6 +11,7 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use vtiger::CallError;
 
 use crate::config::Mode;
 use crate::flows::insurance::backfill::{Backfiller, UNDER_WAY, estimate};
@@ -46,6 +47,10 @@ pub struct NewRunBody {
     confirmed: bool,
     /// Keys by which contacts are matched, in order: `reference`, `id` (kind and number of the document), `email`. All three when left out.
     match_by: Option<Vec<String>>,
+    /// Make new contacts in vTiger's bulk mode, through Pugmark's vTiger extension: 12 to 17 times as fast, but vTiger runs no workflows for
+    /// them, writes no history, and tells nobody of them.
+    #[serde(default)]
+    bulk: bool,
 }
 
 /// How far a first sync is, and what it has found.
@@ -60,6 +65,8 @@ pub struct RunBody {
     phase: String,
     /// Whether it ends before anything is linked.
     dry_run: bool,
+    /// Whether new contacts are made in vTiger's bulk mode.
+    bulk: bool,
     /// Keys by which contacts are matched.
     match_by: Vec<String>,
     /// Contacts in vTiger when it began.
@@ -111,7 +118,8 @@ pub struct RunBody {
 impl RunBody {
     fn of(run: Run, counts: Counts, progress: Progress, crm: Option<&crate::config::Crm>) -> Self {
         let state = match (&run.stopped_by, run.ended_at, &run.trouble) {
-            (Some(_), _, _) => "stopped",
+            (Some(_), Some(_), _) => "stopped",
+            (Some(_), None, _) => "running",
             (None, None, _) if run.phase == "ready" => "ready",
             (None, None, _) => "running",
             (None, Some(_), Some(_)) => "failed",
@@ -125,6 +133,7 @@ impl RunBody {
             id: run.id,
             phase: run.phase,
             dry_run: run.dry_run,
+            bulk: run.bulk,
             match_by: run.match_by.split(',').map(str::to_owned).collect(),
             contacts_total: run.contacts_total,
             contacts: run.contacts,
@@ -238,10 +247,13 @@ async fn begin(
             "In shadow mode nothing is written; make a dry run",
         ));
     }
+    if body.bulk {
+        can_bulk(&state, &correlation_id).await?;
+    }
     let new = NewRun {
         dry_run: body.dry_run,
         confirmed: body.confirmed,
-        bulk: false,
+        bulk: body.bulk,
         match_by: keys(body.match_by.as_deref())?,
         requested_by: caller.name.to_string(),
         correlation_id: correlation_id.to_string(),
@@ -268,6 +280,32 @@ async fn begin(
         })
         .await?;
     answer(&state, StatusCode::ACCEPTED, &correlation_id, run).await
+}
+
+/// Bulk mode is the extension's.
+async fn can_bulk(state: &AppState, correlation_id: &CorrelationId) -> Result<(), ApiError> {
+    let sends = state.crm.as_ref().is_some_and(|crm| crm.enabled);
+    let Some(crm) = state.vtiger.as_ref().filter(|_| sends) else {
+        return Err(ApiError::conflict(
+            "VTIGER_ENABLED=false: nothing is sent, so nothing can be made in bulk mode",
+        ));
+    };
+    let client = crm.client.with_correlation_id(&correlation_id.to_string());
+    match client.extension().await {
+        Ok(Some(extension)) if extension.can_upsert() => Ok(()),
+        Ok(_) | Err(CallError::Refused(_)) => Err(ApiError::conflict(
+            "Bulk mode needs Pugmark's vTiger extension and a CRM user who is an administrator; `pugmark vtiger-module build` writes it",
+        )),
+        Err(error) => {
+            tracing::warn!(%error, "vTiger could not be asked for the extension");
+            let said = "vTiger does not answer; try again";
+            Err(ApiError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "CRM_UNAVAILABLE",
+                said,
+            ))
+        }
+    }
 }
 
 fn keys(asked: Option<&[String]>) -> Result<String, ApiError> {
@@ -347,7 +385,10 @@ async fn stop(
                 if let Some(run) = backfill::latest(conn).await?
                     && backfill::stop(conn, run.id, &caller.name, Ts::now()).await?
                 {
-                    queue.unblock(conn, UNDER_WAY).await?;
+                    // One that is linking says itself when it has ended.
+                    if run.phase != "linking" {
+                        queue.unblock(conn, UNDER_WAY).await?;
+                    }
                     note(
                         conn,
                         &caller,

@@ -1,10 +1,14 @@
 //! Linking what is matched and queueing what is new, both behind everything else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use futures::future::try_join_all;
 use pugmark_queue::db::{Conn, Ts};
 use pugmark_queue::{NewOperation, Operation, Queue, QueueError};
 
+use vtiger::Client;
+
+use super::upserting::{self, Made};
 use super::{Backfiller, PAGE, Page, UNDER_WAY, held_key};
 use crate::config::Mode;
 use crate::crm::CONTACTS;
@@ -14,28 +18,55 @@ use crate::problem::Code;
 use crate::store::backfill::{self, Match, Run};
 use crate::store::{links, standing};
 
+/// So many upserts are made at the same time at most: a real vTiger gets no faster with more.
+const MOST_UPSERTS: usize = 4;
+
 impl Backfiller {
-    /// Links and queues the customers behind the place of the run.
-    pub(super) async fn link_page(&self, run: &Run) -> Result<Page, CompareError> {
+    /// Links and queues the customers behind the place of the run, or makes their contacts, where the extension can do that a hundred at a
+    /// time.
+    pub(super) async fn link_page(&self, run: &Run, client: &Client) -> Result<Page, CompareError> {
+        let upserts = self.can_upsert(client).await?;
+        let at_a_time = match upserts {
+            true => self.crm.settings.sessions.clamp(1, MOST_UPSERTS),
+            false => 1,
+        };
+        let limit = PAGE * u32::try_from(at_a_time).unwrap_or(1);
         let mut conn = self.db.read().await?;
-        let page = backfill::matches(&mut conn, run.id, None, &run.place, PAGE).await?;
+        let page = backfill::matches(&mut conn, run.id, None, &run.place, limit).await?;
         drop(conn);
         let mut moved = run.clone();
         moved.customers += i64::try_from(page.len()).unwrap_or(i64::MAX);
         match page.last() {
-            Some(last) if page.len() >= PAGE as usize => moved.place = last.customer_id.clone(),
+            Some(last) if page.len() >= limit as usize => moved.place = last.customer_id.clone(),
             _ => {
                 moved.phase = "ended".to_owned();
                 moved.ended_at = Some(Ts::now());
             }
         }
+        let new: Vec<&Match> = page.iter().filter(|found| found.outcome == "new").collect();
+        let made: Vec<Made> = match upserts {
+            true => {
+                let calls = new
+                    .chunks(PAGE as usize)
+                    .map(|new| self.upsert(run, client, new));
+                try_join_all(calls).await?.into_iter().flatten().collect()
+            }
+            false => Vec::new(),
+        };
         let (run, queue, live) = (run.clone(), self.queue.clone(), self.mode == Mode::Live);
         Ok(Page {
             moved,
             effects: Box::new(move |conn| {
                 Box::pin(async move {
+                    let done: BTreeSet<String> =
+                        made.iter().map(|made| made.customer().to_owned()).collect();
+                    for made in made {
+                        upserting::settle(conn, &queue, &run, made).await?;
+                    }
                     for found in page.iter().filter(|_| live) {
-                        link(conn, &queue, &run, found).await?;
+                        if !done.contains(&found.customer_id) {
+                            link(conn, &queue, &run, found).await?;
+                        }
                     }
                     Ok(())
                 })
@@ -56,7 +87,7 @@ impl Backfiller {
         if !backfill::release(conn, run.id, customer).await? {
             return Ok(false);
         }
-        create(conn, queue, run, customer).await?;
+        create(conn, queue, run, customer, false).await?;
         for key in [held_key(customer), UNDER_WAY.to_owned()] {
             queue.unblock(conn, &key).await?;
         }
@@ -76,7 +107,7 @@ async fn link(conn: &mut Conn, queue: &Queue, run: &Run, found: &Match) -> Resul
                 return Ok(());
             }
         }
-        ("new", _) => create(conn, queue, run, customer).await?,
+        ("new", _) => create(conn, queue, run, customer, false).await?,
         // It is held.
         _ => return Ok(()),
     }
@@ -113,12 +144,14 @@ async fn adopt(
     Ok(true)
 }
 
-/// Queues the creation of a contact. All contacts were read a moment ago, so it is not looked for once more.
-async fn create(
+/// Queues the creation of a contact. All contacts were read a moment ago, so it is looked for once more only with `look_first`: where an
+/// upsert may have made it.
+pub(super) async fn create(
     conn: &mut Conn,
     queue: &Queue,
     run: &Run,
     customer: &str,
+    look_first: bool,
 ) -> Result<(), QueueError> {
     let operation = NewOperation {
         kind: kind::CUSTOMER_CREATE.to_owned(),
@@ -126,6 +159,7 @@ async fn create(
         ..plan::refresh(customer, &run.correlation_id, &run.requested_by)
     };
     queue.enqueue(conn, operation).await?;
-    links::set_pending(conn, CUSTOMER, customer, CONTACTS, false, Ts::now()).await?;
+    let now = Ts::now();
+    links::set_pending(conn, CUSTOMER, customer, CONTACTS, look_first, now).await?;
     Ok(())
 }
