@@ -109,6 +109,10 @@ codes! {
     WeeksLeftOut = "PUG-3302", "More weeks were missed than are made up for; the oldest were not summed up.";
     /// Nobody can be chosen for tasks.
     AssigneesUnreadable = "PUG-3401", "The CRM user may not see vTiger's users or groups, so nobody can be chosen for tasks; make it an administrator, or choose nobody.";
+    /// Comparing both sides has found something.
+    OutOfStep = "PUG-3501", "Comparing both sides has found records that are not in step.";
+    /// A contact might exist already.
+    HeldByBackfill = "PUG-3502", "Whether the customer has a contact already is not known; none is created until the first sync, or a person, has decided.";
     /// A converted lead lacks what MicroBima needs.
     LeadIncomplete = "PUG-3601", "A converted lead lacks what a customer needs; fill it in in vTiger or in Pugmark, and it goes on.";
     /// Another customer has the same document, e-mail or phone.

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod attach;
+mod backfill;
 mod bench;
 mod demo;
 mod doctor;
@@ -8,10 +9,12 @@ mod grant;
 mod mapping;
 mod migrate;
 mod queue;
+mod reconcile;
 mod remote;
 mod serve;
 mod summary;
 mod sweep;
+mod vtiger_module;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -57,12 +60,18 @@ enum Command {
     Queue(queue::QueueArgs),
     /// Sum up a week of payments by hand, or list the weeks that were.
     Summary(summary::SummaryArgs),
+    /// First sync of a base that is there on both sides: match, link, create.
+    Backfill(backfill::BackfillArgs),
+    /// Compare both sides as a whole, say what is out of step, and repair it with --fix.
+    Reconcile(reconcile::ReconcileArgs),
     /// See and change which value goes to which field of the CRM.
     Mapping(mapping::MappingArgs),
     /// Give people rights in a running Pugmark, take them away, list them.
     Grant(grant::GrantArgs),
     /// Measure what Pugmark costs, as ratios against plain SQL and the like in the same run.
     Bench(bench::BenchArgs),
+    /// Write the extension for an open-source vTiger as an archive for its Module Manager.
+    VtigerModule(vtiger_module::VtigerModuleArgs),
     /// Print the description of the REST API.
     Openapi,
     /// Print every setting with its default and its meaning.
@@ -169,8 +178,11 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
         }
         Command::Queue(args) => queue::run(args).await,
         Command::Summary(args) => summary::run(args).await,
+        Command::Backfill(args) => backfill::run(args).await,
+        Command::Reconcile(args) => reconcile::run(args).await,
         Command::Mapping(args) => mapping::run(args).await,
         Command::Grant(args) => grant::run(args).await,
+        Command::VtigerModule(args) => vtiger_module::run(&args),
         Command::Openapi => {
             let document = crate::http::openapi();
             println!(

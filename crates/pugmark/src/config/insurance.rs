@@ -50,6 +50,8 @@ pub struct Insurance {
     pub users: Users,
     /// Converted leads.
     pub conversion: Conversion,
+    /// Comparing both sides.
+    pub reconcile: Reconcile,
 }
 
 impl Default for Insurance {
@@ -160,6 +162,31 @@ pub struct Users {
     pub wait: Duration,
 }
 
+/// Settings of comparing both sides.
+#[derive(Debug, Clone)]
+pub struct Reconcile {
+    /// Whether both sides are compared as a whole every night. It reports and repairs nothing.
+    pub nightly: bool,
+    /// Time of that night, in the zone of [`Insurance`].
+    pub time: Time,
+    /// Whether linked contacts are compared bit by bit all the time.
+    pub verify: bool,
+    /// The pause between two pages of up to 100 contacts of that.
+    pub verify_every: Duration,
+}
+
+impl Reconcile {
+    /// Nothing by the clock.
+    pub fn off() -> Self {
+        Reconcile {
+            nightly: false,
+            time: Time::midnight(),
+            verify: false,
+            verify_every: Duration::from_secs(30),
+        }
+    }
+}
+
 /// Where MicroBima's logins live.
 #[derive(Clone)]
 pub struct Supabase {
@@ -202,6 +229,7 @@ pub(super) fn check(file: &sources::File, problems: &mut Vec<ConfigProblem>) -> 
             wait: duration("users.wait", &file.users.wait, problems),
         },
         conversion: conversion::check(&file.conversion, problems),
+        reconcile: reconcile(&file.reconcile, problems)?,
     };
     (problems.len() == found).then_some(insurance)
 }
@@ -230,14 +258,7 @@ fn summary(file: &sources::SummaryFile, problems: &mut Vec<ConfigProblem>) -> Op
             "Use monday, tuesday, wednesday, thursday, friday, saturday or sunday",
         ));
     }
-    let time = file.time.trim().parse::<Time>().ok();
-    if time.is_none() {
-        problems.push(ConfigProblem::new(
-            "summary.time",
-            format!("`{}` is no time of day", file.time),
-            "Write it like 08:00",
-        ));
-    }
+    let time = time_of_day("summary.time", &file.time, problems);
     Some(Summary {
         enabled: file.enabled,
         day: day?,
@@ -245,6 +266,32 @@ fn summary(file: &sources::SummaryFile, problems: &mut Vec<ConfigProblem>) -> Op
         shown_as: file.shown_as,
         catch_up: file.catch_up,
     })
+}
+
+fn reconcile(
+    file: &sources::ReconcileFile,
+    problems: &mut Vec<ConfigProblem>,
+) -> Option<Reconcile> {
+    let shortest = Duration::from_secs(1);
+    let every = &file.verify_every;
+    Some(Reconcile {
+        nightly: file.nightly,
+        verify: file.verify,
+        verify_every: at_least("reconcile.verify_every", every, shortest, problems),
+        time: time_of_day("reconcile.time", &file.time, problems)?,
+    })
+}
+
+fn time_of_day(setting: &str, text: &str, problems: &mut Vec<ConfigProblem>) -> Option<Time> {
+    let time = text.trim().parse::<Time>().ok();
+    if time.is_none() {
+        problems.push(ConfigProblem::new(
+            setting,
+            format!("`{text}` is no time of day"),
+            "Write it like 08:00",
+        ));
+    }
+    time
 }
 
 fn weekday(name: &str) -> Option<Weekday> {

@@ -24,8 +24,8 @@ use zeroize::Zeroizing;
 
 pub use conversion::{Conversion, PartnerApi};
 pub use insurance::{
-    Assign, Insurance, NOTABLE, Notes, Payments, StoredTimes, Summary, SummaryAs, Supabase, Tasks,
-    Users,
+    Assign, Insurance, NOTABLE, Notes, Payments, Reconcile, StoredTimes, Summary, SummaryAs,
+    Supabase, Tasks, Users,
 };
 pub use logs::{Logs, StoredLevel};
 pub use mask::mask_url;

@@ -150,6 +150,7 @@ pub(super) struct File {
     pub(super) tasks: TasksFile,
     pub(super) users: UsersFile,
     pub(super) conversion: ConversionFile,
+    pub(super) reconcile: ReconcileFile,
     pub(super) supabase: SupabaseFile,
 }
 
@@ -297,6 +298,15 @@ pub(super) struct ConversionFile {
     pub(super) reference_prefix: String,
     pub(super) api_url: String,
     pub(super) call_timeout: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReconcileFile {
+    pub(super) nightly: bool,
+    pub(super) time: String,
+    pub(super) verify: bool,
+    pub(super) verify_every: String,
 }
 
 #[derive(Deserialize)]

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod breaker;
+mod budget;
 pub mod calls;
 pub mod contact_fields;
 

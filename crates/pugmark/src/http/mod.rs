@@ -104,6 +104,7 @@ impl utoipa::Modify for BearerToken {
 /// Routes of the internal API with their description.
 fn internal_api() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Document::openapi())
+        .merge(api::backfill::routes())
         .merge(api::customers::routes())
         .merge(api::conflicts::routes())
         .merge(api::field_mappings::routes())
@@ -119,6 +120,7 @@ fn internal_api() -> OpenApiRouter<AppState> {
         .merge(api::operations::routes())
         .merge(api::sync_status::routes())
         .merge(api::payment_summaries::routes())
+        .merge(api::reconcile::routes())
         .merge(api::status::routes())
         .merge(api::users::routes())
         .merge(api::webhook_deliveries::routes())

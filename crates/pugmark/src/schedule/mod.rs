@@ -1,7 +1,9 @@
 //! Work by the clock.
 
+pub mod backfill;
 pub mod crm_poll;
 pub mod mapping_run;
+pub mod reconcile;
 pub mod retry_sweep;
 pub mod summary;
 

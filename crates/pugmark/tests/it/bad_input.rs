@@ -444,9 +444,11 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     DELETE /api/internal/customers/{id}
     DELETE /api/internal/dependants/{id}
     DELETE /api/internal/payments/{id}
+    DELETE /api/internal/vtiger/backfill
     DELETE /api/internal/vtiger/field-mappings/apply
     DELETE /api/internal/vtiger/field-mappings/{id}
     DELETE /api/internal/vtiger/grants/{user}/{right}
+    DELETE /api/internal/vtiger/reconcile
     DELETE /api/internal/vtiger/users/{userId}/roles/customer_care
     GET /api/internal/beneficiaries/{id}
     GET /api/internal/brand-ambassadors
@@ -464,6 +466,8 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     GET /api/internal/policies/{id}
     GET /api/internal/policies/{id}/payments
     GET /api/internal/status
+    GET /api/internal/vtiger/backfill
+    GET /api/internal/vtiger/backfill/matches
     GET /api/internal/vtiger/field-mappings
     GET /api/internal/vtiger/field-mappings/apply
     GET /api/internal/vtiger/field-mappings/sources
@@ -476,6 +480,8 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     GET /api/internal/vtiger/queue
     GET /api/internal/vtiger/queue/dead-letters
     GET /api/internal/vtiger/queue/{id}
+    GET /api/internal/vtiger/reconcile
+    GET /api/internal/vtiger/reconcile/findings
     GET /api/internal/vtiger/sync-status/{entityType}/{entityId}
     GET /api/internal/vtiger/users
     GET /api/internal/vtiger/users/{userId}
@@ -500,6 +506,9 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     POST /api/internal/customers/{id}/policies
     POST /api/internal/payments/{id}/detach
     POST /api/internal/policies/{id}/payments
+    POST /api/internal/vtiger/backfill
+    POST /api/internal/vtiger/backfill/confirm
+    POST /api/internal/vtiger/backfill/release
     POST /api/internal/vtiger/field-mappings
     POST /api/internal/vtiger/field-mappings/apply
     POST /api/internal/vtiger/field-mappings/dry-run
@@ -510,6 +519,7 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     POST /api/internal/vtiger/queue/retry
     POST /api/internal/vtiger/queue/{id}/discard
     POST /api/internal/vtiger/queue/{id}/retry
+    POST /api/internal/vtiger/reconcile
     POST /api/internal/vtiger/users
     POST /api/internal/vtiger/users/{userId}/reset-password
     POST /api/internal/vtiger/users/{userId}/retry

@@ -125,6 +125,30 @@ mod sqlite {
     }
 
     #[tokio::test]
+    async fn a_first_sync_is_measured_without_and_with_the_extension() {
+        let arguments = ["backfill", "--contacts", "30", "--quicker", "10", "--json"];
+        let output = bench(&arguments).output().await.expect("the binary runs");
+        let report = report_of(&output);
+
+        let lines = report["lines"].as_array().expect("a list of lines");
+        let names: Vec<_> = lines
+            .iter()
+            .filter_map(|line| line["name"].as_str())
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "back-fill of 30 contacts, without the extension",
+                "back-fill of 30 contacts, with the extension",
+                "back-fill of 30 contacts, with the extension, in bulk mode",
+            ]
+        );
+        for line in lines {
+            assert!(line["ratio"].as_f64().expect("a ratio") > 0.0, "{line}");
+        }
+    }
+
+    #[tokio::test]
     async fn only_what_was_asked_for_is_measured_and_shown_as_a_table() {
         let arguments = ["--operations", "20", "--only", "enqueue", "--only", "calls"];
         let output = bench(&arguments).output().await.expect("the binary runs");

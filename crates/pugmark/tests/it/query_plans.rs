@@ -153,6 +153,22 @@ fn hot(engine: Engine) -> Vec<(&'static str, String, &'static str)> {
         store::crm_cursors::linked_sql(engine),
         "'Contacts', 'CUSTOMER', '[\"12x100\", \"12x101\"]'",
     ));
+    all.push((
+        "standing",
+        store::standing::of_sql(engine),
+        "'00000000-0000-4000-8000-000000000100'",
+    ));
+    all.push((
+        "least checked",
+        store::standing::LEAST_CHECKED.to_owned(),
+        "'2023-11-14', 100",
+    ));
+    all.push(("backfill hold", store::backfill::HOLD.to_owned(), id));
+    all.push((
+        "creation has begun",
+        store::backfill::CREATION_HAS_BEGUN.to_owned(),
+        id,
+    ));
     let assignments = [
         (
             "tasks of a requirement",
@@ -257,7 +273,9 @@ async fn on_sqlite(conn: &mut Conn, name: &str, sql: &str) {
             || line.starts_with("SCAN change_log USING INDEX change_log_waiting")
             || line.starts_with("SCAN change_log USING COVERING INDEX change_log_waiting")
             // The list of parameters.
-            || line.starts_with("SCAN json_each");
+            || line.starts_with("SCAN json_each")
+            || line.starts_with("SCAN crm_links USING INDEX crm_links_checked")
+            || line == "SCAN CONSTANT ROW";
         assert!(
             !line.starts_with("SCAN") || walks,
             "{name}: {line}\n{plan:#?}"

@@ -94,6 +94,31 @@ pub(super) async fn wait_until_in_step(program: &mut Plain) -> Result<(), CliErr
     }
 }
 
+/// Waits until every change is planned.
+///
+/// # Errors
+/// When nothing moves any more.
+pub(super) async fn wait_until_planned(program: &mut Plain) -> Result<(), CliError> {
+    let mut last = (i64::MAX, Instant::now());
+    loop {
+        let unplanned = program
+            .number("SELECT COUNT(*) FROM change_log WHERE processed_at IS NULL")
+            .await?;
+        if unplanned == 0 {
+            return Ok(());
+        }
+        if unplanned != last.0 {
+            last = (unplanned, Instant::now());
+        }
+        if last.1.elapsed() > PATIENCE {
+            return Err(CliError::Other(format!(
+                "{unplanned} changes are not planned"
+            )));
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 async fn first_error(program: &mut Plain) -> Result<Option<String>, CliError> {
     let sql = "SELECT error_code || ' ' || error_message FROM vtiger_sync_queue \
                WHERE status <> 'COMPLETED' AND error_message IS NOT NULL LIMIT 1";

@@ -1,5 +1,6 @@
 //! `pugmark bench`: what Pugmark costs, as ratios against a peer measured in the same run on the same machine.
 
+mod backfill;
 mod calls;
 mod capture;
 mod claim;
@@ -60,6 +61,8 @@ pub(super) struct BenchArgs {
 enum Apart {
     /// A week of payments, and its summary, through a `serve` of its own.
     Payments(payments::PaymentsArgs),
+    /// The first sync of a base at the speed of a real vTiger, without and with the extension.
+    Backfill(backfill::BackfillArgs),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -132,9 +135,12 @@ pub(super) async fn run(args: BenchArgs) -> Result<ExitCode, CliError> {
 }
 
 async fn measure(args: &BenchArgs, stores: &Stores, report: &mut Report) -> Result<(), CliError> {
-    if let Some(Apart::Payments(payments)) = &args.apart {
+    if let Some(apart) = &args.apart {
         for engine in stores.engines() {
-            let lines = payments::measure(stores, engine, *payments).await?;
+            let lines = match apart {
+                Apart::Payments(payments) => payments::measure(stores, engine, *payments).await?,
+                Apart::Backfill(backfill) => backfill::measure(stores, engine, *backfill).await?,
+            };
             lines.into_iter().for_each(|line: Line| report.add(line));
         }
         return Ok(());

@@ -58,6 +58,9 @@ impl Serve {
             .env("VTIGER_USERNAME", crm.username())
             .env("VTIGER_ACCESS_KEY", crm.access_key())
             .env("APP_SECRET_TOKEN", &token)
+            // Its calls would be counted.
+            .env("PUGMARK__RECONCILE__VERIFY", "false")
+            .env("PUGMARK__RECONCILE__NIGHTLY", "false")
             .envs(settings.iter().copied())
             .stdout(Stdio::null())
             .stderr(log);

@@ -17,6 +17,9 @@ use crate::config::{self, CrmEdition, Mode, Settings};
 /// What does not depend on how many records change: sessions and metadata.
 const HOUSEKEEPING: [&str; 5] = ["getchallenge", "login", "logout", "listtypes", "describe"];
 
+/// As many as `serve` opens.
+const SESSIONS: usize = 4;
+
 pub(super) struct World {
     pub(super) crm: VtigerSandbox,
     pub(super) running: Running,
@@ -32,10 +35,24 @@ impl World {
         engine: Engine,
         poll: Duration,
     ) -> Result<Self, CliError> {
+        World::over(stores, engine, poll, start_crm().await?, SESSIONS).await
+    }
+
+    /// The same before this CRM, with so many sessions.
+    pub(super) async fn over(
+        stores: &Stores,
+        engine: Engine,
+        poll: Duration,
+        crm: VtigerSandbox,
+        sessions: usize,
+    ) -> Result<Self, CliError> {
         let url = stores.fresh(engine).await?;
-        let crm = start_crm().await?;
         let token = throwaway_secret();
-        let running = app::start(settings(&url, &crm, &token, poll), Roles::ALL).await?;
+        let mut settings = settings(&url, &crm, &token, poll);
+        if let Some(crm) = &mut settings.crm {
+            crm.sessions = sessions;
+        }
+        let running = app::start(settings, Roles::ALL).await?;
         let program = Plain::open(&url).await?;
         Ok(World {
             crm,
@@ -116,7 +133,7 @@ fn settings(store: &str, crm: &VtigerSandbox, token: &str, poll: Duration) -> Se
             enabled: true,
             call_timeout: Duration::from_secs(30),
             longest_execution: Duration::from_secs(60),
-            sessions: 4,
+            sessions: SESSIONS,
             describe_for: Duration::from_secs(600),
             look_first: false,
             default_owner: None,
@@ -141,7 +158,11 @@ fn settings(store: &str, crm: &VtigerSandbox, token: &str, poll: Duration) -> Se
             backoff_max: Duration::from_secs(900),
             give_up_after: Duration::from_secs(3600),
         },
-        insurance: config::Insurance::default(),
+        insurance: config::Insurance {
+            // Its calls would be counted.
+            reconcile: config::Reconcile::off(),
+            ..config::Insurance::default()
+        },
         supabase: None,
         seal_key: None,
         logs: config::Logs::default(),

@@ -14,6 +14,7 @@ use pugmark_queue::{Claimed, Handled, Handler, NewOperation, QueueError};
 use uuid::Uuid;
 use vtiger::{Client, Condition, Element, Filter};
 
+use super::backfill::{UNDER_WAY, held_key};
 use super::figures::FigureRules;
 use super::inbound;
 use super::lead::reservation::{self, Held};
@@ -25,8 +26,11 @@ use crate::crm::calls::CallLog;
 use crate::crm::contact_fields::ContactFields;
 use crate::crm::{CONTACTS, Crm, MapError};
 use crate::delivery::protocol::Desired;
-use crate::delivery::{Deliverer, Shape, Subject, Target, Trouble, not_committed};
+use crate::delivery::{
+    Deliverer, Shape, Subject, Target, Trouble, not_committed, store_failed,
+};
 use crate::problem::Code;
+use crate::store::backfill::{self, Hold};
 use crate::store::customers::{self, Customer};
 use crate::store::links;
 
@@ -51,6 +55,9 @@ impl Setting {
         }
     }
 }
+
+/// How soon a customer is looked at again who is held by the first sync; its end announces itself.
+const RECHECK_HELD: Duration = Duration::from_secs(300);
 
 /// Delivers the state of customers to the CRM.
 pub struct CustomerHandler {
@@ -121,7 +128,11 @@ impl Handler for CustomerHandler {
         match self.load(operation).await {
             Ok(Loaded::Contact(contact)) => {
                 let contact = contact.as_ref();
-                self.deliverer.deliver(operation, contact, &calls).await
+                match self.held(contact).await {
+                    Ok(None) => self.deliverer.deliver(operation, contact, &calls).await,
+                    Ok(Some(hold)) => held(id, hold).into_handled((CUSTOMER, id), &calls),
+                    Err(error) => store_failed((CUSTOMER, id), &error, &calls),
+                }
             }
             Ok(Loaded::Reserved(record)) => {
                 let message = format!(
@@ -134,6 +145,34 @@ impl Handler for CustomerHandler {
             Err(error) => not_committed((CUSTOMER, id), &error, &calls),
         }
     }
+}
+
+impl CustomerHandler {
+    /// Whether no contact may be created now, because the first sync has not decided which one is the customer's.
+    async fn held(&self, contact: &Contact) -> Result<Option<Hold>, DbError> {
+        if contact.is_withdrawn() || contact.target.link.vtiger_id.is_some() {
+            return Ok(None);
+        }
+        let mut conn = self.deliverer.db.read().await?;
+        backfill::hold(&mut conn, &contact.target.entity_id).await
+    }
+}
+
+fn held(customer: &str, hold: Hold) -> Trouble {
+    let (by, message) = match hold {
+        Hold::UnderWay => (
+            UNDER_WAY.to_owned(),
+            "The first sync is finding out which contact is the customer's; none is created meanwhile".to_owned(),
+        ),
+        Hold::Ambiguous => (
+            held_key(customer),
+            format!(
+                "Which contact is the customer's is not certain. Put the customer's id into the reference field of the right one and run \
+                 `pugmark backfill` again, or give the customer a contact of its own: pugmark backfill --release {customer}"
+            ),
+        ),
+    };
+    Trouble::blocked(by, RECHECK_HELD, Code::HeldByBackfill, message)
 }
 
 /// The contact of one customer.

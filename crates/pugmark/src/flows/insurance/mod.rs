@@ -1,5 +1,6 @@
 //! MicroBima to vTiger: the insurer's customers as contacts, what happens to them as notes and tasks, its staff as users.
 
+pub mod backfill;
 pub mod contact;
 pub mod customer;
 pub mod events;
@@ -12,6 +13,7 @@ pub mod mapping_trial;
 pub mod note;
 pub mod phone;
 pub mod plan;
+pub mod reconcile;
 pub mod reference;
 pub mod sources;
 pub mod summary;

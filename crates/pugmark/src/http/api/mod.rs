@@ -1,5 +1,6 @@
 //! The REST API, one file per resource.
 
+pub mod backfill;
 pub mod beneficiaries;
 pub mod brand_ambassadors;
 pub mod conflicts;
@@ -14,6 +15,7 @@ pub mod operations;
 pub mod payment_summaries;
 pub mod payments;
 pub mod policies;
+pub mod reconcile;
 pub mod status;
 pub mod sync_status;
 pub mod users;

@@ -24,6 +24,7 @@ use crate::http::envelope::{ApiError, Envelope};
 use crate::problem::Code;
 use crate::schedule::retry_sweep::{self, LATE, SweepRun};
 use crate::store::crm_cursors::{self, Cursor};
+use crate::store::standing::{self, Proof};
 use crate::store::{self, SliceMode, capture_errors, change_log, conflicts, links};
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
@@ -75,6 +76,8 @@ pub struct StatusBody {
     pub conflicts: i64,
     /// Asking vTiger what changed.
     pub poll: PollBody,
+    /// What comparing contacts with their customers has proved.
+    pub proof: ProofBody,
 }
 
 /// How far vTiger's changes have been read.
@@ -112,6 +115,56 @@ impl PollBody {
             error_code,
         }
     }
+}
+
+/// How many linked contacts were proved to hold what they should.
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProofBody {
+    /// One sentence for people.
+    pub words: String,
+    /// Linked contacts.
+    pub contacts: i64,
+    /// Those proved equal, and not found different since.
+    pub proved: i64,
+    /// When the oldest of these proofs was made, RFC 3339.
+    pub oldest_at: Option<String>,
+    /// Its age in seconds.
+    pub oldest_seconds: Option<u64>,
+}
+
+impl From<Proof> for ProofBody {
+    fn from(proof: Proof) -> Self {
+        let oldest_seconds = proof.oldest.map(|at| Ts::now().since(at).as_secs());
+        let mut words = format!(
+            "{} of {} contacts proved equal",
+            grouped(proof.proved),
+            grouped(proof.contacts)
+        );
+        if let Some(seconds) = oldest_seconds {
+            words.push_str(&format!(", oldest proof {}", age(seconds)));
+        }
+        ProofBody {
+            words,
+            contacts: proof.contacts,
+            proved: proof.proved,
+            oldest_at: proof.oldest.map(|at| at.timestamp().to_string()),
+            oldest_seconds,
+        }
+    }
+}
+
+/// A count as people read it: 9,997.
+pub fn grouped(count: i64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// How one kind of operation stands.
@@ -209,6 +262,7 @@ pub async fn gather(state: &AppState) -> Result<StatusBody, ApiError> {
     let (unplanned, captured_since) = change_log::backlog(&mut conn).await?;
     let customers = links::counts(&mut conn, CUSTOMER).await?;
     let tables = store::slice_mode(&mut conn).await?;
+    let proof = standing::proof(&mut conn).await?.into();
     let not_captured: Vec<NotCaptured> = capture_errors::open(&mut conn)
         .await?
         .into_iter()
@@ -260,6 +314,7 @@ pub async fn gather(state: &AppState) -> Result<StatusBody, ApiError> {
         kinds,
         retry_sweep,
         overdue,
+        proof,
     })
 }
 

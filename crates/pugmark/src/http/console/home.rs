@@ -7,7 +7,7 @@ use axum::response::{Html, IntoResponse, Response};
 use pugmark_queue::db::Ts;
 
 use crate::http::AppState;
-use crate::http::api::status::{self, StatusBody, age};
+use crate::http::api::status::{self, StatusBody, age, grouped};
 
 /// The whole page.
 #[derive(Template)]
@@ -143,6 +143,23 @@ fn tiles(status: &StatusBody) -> Vec<Tile> {
             value: format!("{synced} of {known}"),
             note: "both sides last agreed".to_owned(),
             class: if synced == known { "good" } else { "" },
+        },
+        Tile {
+            label: "Proved equal",
+            value: format!(
+                "{} of {}",
+                grouped(status.proof.proved),
+                grouped(status.proof.contacts)
+            ),
+            note: status.proof.oldest_seconds.map_or_else(
+                || "contacts, compared bit by bit".to_owned(),
+                |seconds| format!("contacts, oldest proof {}", age(seconds)),
+            ),
+            class: if status.proof.proved == status.proof.contacts {
+                "good"
+            } else {
+                ""
+            },
         },
         Tile {
             label: "Waiting",

@@ -1,0 +1,97 @@
+//! `pugmark vtiger-module build` through the real binary.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
+
+use crate::program::{pugmark, run};
+
+/// Every file of the archive.
+fn opened(archive: &Path) -> BTreeMap<String, Vec<u8>> {
+    let file = std::fs::File::open(archive).expect("the archive is there");
+    let mut archive = zip::ZipArchive::new(file).expect("an archive");
+    (0..archive.len())
+        .map(|index| {
+            let mut file = archive.by_index(index).expect("a file");
+            let mut contents = Vec::new();
+            file.read_to_end(&mut contents).expect("its contents");
+            let name = file.name().expect("a name in UTF-8").into_owned();
+            (name, contents)
+        })
+        .collect()
+}
+
+/// Every file below this folder by its path from there.
+fn below(root: &Path, folder: &Path, files: &mut BTreeMap<String, Vec<u8>>) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            below(root, &path, files);
+        } else {
+            let name = path.strip_prefix(root).expect("below the root");
+            let name = name.to_string_lossy().replace('\\', "/");
+            files.insert(name, std::fs::read(&path).expect("a file"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_archive_holds_the_whole_package_with_the_manifest_at_its_root_and_is_always_the_same()
+{
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut archives = Vec::new();
+    for out in ["one", "other/deeper"] {
+        let out = folder.path().join(out);
+        let arguments = [
+            "vtiger-module",
+            "build",
+            "--out",
+            out.to_str().expect("text"),
+        ];
+        let built = run(pugmark(folder.path(), &arguments)).await;
+        assert_eq!(built.code, 0, "{built:?}");
+        let path = Path::new(built.stdout.trim()).to_owned();
+        let name = path
+            .file_name()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
+        assert!(
+            name.starts_with("Pugmark-") && name.ends_with(".zip"),
+            "{name}"
+        );
+        archives.push(path);
+    }
+    let bytes = |path: &Path| std::fs::read(path).expect("the archive");
+    assert_eq!(bytes(&archives[0]), bytes(&archives[1]));
+
+    let files = opened(&archives[0]);
+    let manifest = String::from_utf8_lossy(&files["manifest.xml"]).into_owned();
+    assert!(manifest.contains("<name>Pugmark</name>"), "{manifest}");
+    let version = archives[0].file_stem().expect("a name").to_string_lossy();
+    let version = version.trim_start_matches("Pugmark-").to_owned();
+    assert!(
+        manifest.contains(&format!("<version>{version}</version>")),
+        "{version}"
+    );
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vtiger-module/package");
+    let mut wanted = BTreeMap::new();
+    below(&package, &package, &mut wanted);
+    assert_eq!(files, wanted, "every file, and nothing else");
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_written_to_is_an_error_that_names_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("file");
+    std::fs::write(&file, "no folder").expect("a file");
+    let arguments = [
+        "vtiger-module",
+        "build",
+        "--out",
+        file.to_str().expect("text"),
+    ];
+    let failed = run(pugmark(folder.path(), &arguments)).await;
+    assert_eq!(failed.code, 1, "{failed:?}");
+    assert!(failed.stderr.contains("file"), "{}", failed.stderr);
+}
