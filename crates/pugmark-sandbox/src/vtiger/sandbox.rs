@@ -255,7 +255,7 @@ impl VtigerSandbox {
     }
 
     /// An administrator deletes the row that types `roleid` as a reference, so that users can be created, as with
-    /// [`Variant::RoleidDbFix`].
+    /// [`crate::Variant::RoleidDbFix`].
     pub fn apply_roleid_fix(&self) {
         self.crm.state().catalogue.make_roleid_text();
     }
