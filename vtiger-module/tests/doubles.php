@@ -111,7 +111,8 @@ final class MemoryReferences implements PugmarkReferenceTable
 final class MemoryRecords implements PugmarkRecords
 {
     const TYPES = array('lastname' => 'string', 'firstname' => 'string', 'mobile' => 'phone', 'cf_ref' => 'string',
-        'cf_short' => 'string', 'total' => 'double', 'emailoptout' => 'boolean', 'assigned_user_id' => 'owner', 'id' => 'id');
+        'cf_short' => 'string', 'total' => 'double', 'emailoptout' => 'boolean', 'assigned_user_id' => 'owner', 'account_id' => 'reference', 'modifiedtime' => 'datetime', 'source' => 'string',
+        'id' => 'id');
 
     public $records = array();
     public $deleted = array();
@@ -138,6 +139,16 @@ final class MemoryRecords implements PugmarkRecords
             throw new PugmarkRefused('ACCESS_DENIED', 'Permission to perform the operation is denied');
         }
         return self::TYPES;
+    }
+
+    public function readOnly(string $module): array
+    {
+        return array('modifiedtime');
+    }
+
+    public function isOwner(string $id): bool
+    {
+        return in_array($id, array('19x1', '19x5', '20x2'), true);
     }
 
     public function longest(string $module, string $field): int
@@ -192,9 +203,10 @@ final class MemoryRecords implements PugmarkRecords
         return $crmid;
     }
 
-    public function unmark(int $crmid): void
+    public function unmark(int $crmid, string $source): void
     {
         $this->world->before('unmark');
+        $this->records[$crmid]['source'] = $source === '' ? 'WEBSERVICE' : $source;
         unset($this->marks[$crmid]);
         $this->world->after('unmark');
     }

@@ -5,6 +5,13 @@
  * With PUGMARK_TEST_VTIGER_TREE naming the folder of an installed vTiger, the suite in crm/ is run on it too: it
  * installs the extension there, uses it, and removes it again. Use a CRM that is there for tests.
  */
+$missing = array_filter(array('json', 'mbstring', 'openssl', 'simplexml'), function ($extension) {
+    return !extension_loaded($extension);
+});
+if ($missing) {
+    fwrite(STDERR, 'PHP lacks ' . implode(', ', $missing) . "\n");
+    exit(2);
+}
 require __DIR__ . '/runner.php';
 require dirname(__DIR__) . '/package/modules/Pugmark/lib/load.php';
 require __DIR__ . '/doubles.php';

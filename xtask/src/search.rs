@@ -111,12 +111,24 @@ fn find_here(service: Service, throwaway: &mut Option<Throwaway>) -> Finding {
         Service::Rabbitmq => amqp_greeting::find(amqp_greeting::ADDRESS),
         Service::Redis => redis_ping::find(redis_ping::ADDRESS),
         Service::Chromium => on_path(&program::CHROMIUM),
-        Service::Php => on_path(&program::PHP),
+        Service::Php => match on_path(&program::PHP) {
+            Finding::Found { value, .. } if !has_php_extensions(&value) => {
+                Finding::missing("php on PATH lacks json, mbstring, openssl or simplexml")
+            }
+            finding => finding,
+        },
     }
 }
 
 fn on_path(family: &program::Family) -> Finding {
     program::find(family, &env::var_os("PATH").unwrap_or_default())
+}
+
+/// Whether this PHP has what the tests of the vTiger extension use.
+fn has_php_extensions(php: &str) -> bool {
+    let code = "foreach (['json', 'mbstring', 'openssl', 'simplexml'] as $name) { if (!extension_loaded($name)) { exit(1); } }";
+    let ended = Command::new(php).args(["-r", code]).status();
+    ended.is_ok_and(|status| status.success())
 }
 
 /// A server that lets one of the likely roles in without a password and lets it create databases.

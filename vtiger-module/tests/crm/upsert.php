@@ -11,6 +11,28 @@ test('On the CRM, a contact is created once, revised by what differs, and left a
     same(array("O'Brien & <b>\\", 'Ann', $reference), array($record['lastname'], $record['firstname'], $record['cf_microbima_customer_id']));
     same(1, count($site->contacts($reference)));
 });
+test('On the CRM, text is kept to the letter, whether a record is created or revised', function () use ($site) {
+    foreach (array('AT&amp;T & Co', '&lt;b&gt; <b>', 'a\\b\'c"d', '100% ?', 'Ünï — 中') as $text) {
+        $reference = fresh('c');
+        $id = $site->upsert(array(contact($reference, array('lastname' => $text))))[0]['id'];
+        same($text, $site->result('retrieve', array('id' => $id))['lastname'], 'created');
+        $site->upsert(array(contact($reference, array('lastname' => 'between'))));
+        same('updated', $site->upsert(array(contact($reference, array('lastname' => $text))))[0]['status']);
+        same($text, $site->result('retrieve', array('id' => $id))['lastname'], 'revised');
+        same('unchanged', $site->upsert(array(contact($reference, array('lastname' => $text))))[0]['status']);
+    }
+});
+test('On the CRM, an owner that is not there is refused for its element only, and the source is as for any record', function () use ($site) {
+    $reference = fresh('c');
+    $owned = function (string $name, string $owner) use ($reference) {
+        return array('reference' => "$reference-$name", 'fields' => array('lastname' => 'Owned'), 'createOnly' => array('assigned_user_id' => $owner));
+    };
+    $answers = $site->upsert(array($owned('a', '19x9999'), $owned('b', '12x1'), $owned('c', '19x1'), $owned('d', '20x2')));
+    same(array('refused', 'refused', 'created', 'created'), array_column($answers, 'status'));
+    same(array('REFERENCE_INVALID', 'REFERENCE_INVALID'), array_column($answers, 'code'));
+    same('WEBSERVICE', $site->result('retrieve', array('id' => $answers[2]['id']))['source']);
+    same('20x2', $site->result('retrieve', array('id' => $answers[3]['id']))['assigned_user_id']);
+});
 test('On the CRM, an unexpected value is a conflict and nothing is written', function () use ($site) {
     $reference = fresh('c');
     $site->upsert(array(contact($reference, array('firstname' => 'Ann'))));

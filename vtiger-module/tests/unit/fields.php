@@ -1,7 +1,7 @@
 <?php
-function fields_on(MemoryFields $crm, $options, ?MemorySettings $settings = null): array
+function fields_on(MemoryFields $crm, $options, ?MemorySettings $settings = null, ?MemoryLocks $locks = null): array
 {
-    return (new PugmarkFields($crm, new PugmarkSettings($settings ?: new MemorySettings())))->setUp($options);
+    return (new PugmarkFields($crm, new PugmarkSettings($settings ?: new MemorySettings()), $locks ?: new MemoryLocks()))->setUp($options);
 }
 
 test('All fields are made on every module, and the reference gets an index', function () {
@@ -52,4 +52,16 @@ test('Unknown modules and options of another shape make nothing', function () {
         });
     }
     same(array('lastname'), array_keys($crm->fields['Contacts']));
+});
+test('Two set-ups at once do not make fields twice, and the lock is given back', function () {
+    $crm = new MemoryFields();
+    $locks = new MemoryLocks();
+    $locks->foreign = array('setup');
+    refused('BUSY', function () use ($crm, $locks) {
+        fields_on($crm, array('modules' => array('Contacts')), null, $locks);
+    });
+    same(array('lastname'), array_keys($crm->fields['Contacts']));
+    $locks->foreign = array();
+    fields_on($crm, array('modules' => array('Contacts')), null, $locks);
+    same(array(array('setup'), array()), array($locks->taken, $locks->held));
 });

@@ -50,7 +50,8 @@ test('A new reference creates a record that holds it, with the fields for creati
     $answer = $case->one(array('reference' => 'c-1', 'fields' => array('lastname' => 'Otieno'),
         'createOnly' => array('assigned_user_id' => '19x1')));
     same(array('reference' => 'c-1', 'status' => 'created', 'id' => '12x2'), $answer);
-    same(array('assigned_user_id' => '19x1', 'cf_ref' => 'c-1', 'lastname' => 'Otieno'), sorted($case->records->records[2]));
+    same(array('assigned_user_id' => '19x1', 'cf_ref' => 'c-1', 'lastname' => 'Otieno', 'source' => 'WEBSERVICE'),
+        sorted($case->records->records[2]));
 });
 test('A repeated call creates nothing twice and writes nothing', function () {
     $case = new UpsertCase();
@@ -241,6 +242,21 @@ test('Fields may repeat the reference but not contradict it', function () {
     $case = new UpsertCase();
     same('INVALID_FIELD', $case->one(array('reference' => 'a', 'fields' => array('cf_ref' => 'b')))['code']);
     same('created', $case->one(array('reference' => 'a', 'fields' => array('cf_ref' => 'a', 'lastname' => 'A')))['status']);
+});
+test('Owners that are not there, references that are no ids, and read-only fields are refused', function () {
+    $case = new UpsertCase();
+    foreach (array('assigned_user_id' => '19x99', 'account_id' => '12x5 or 1=1') as $name => $value) {
+        same('REFERENCE_INVALID', $case->one(array('reference' => 'a', 'fields' => array($name => $value)))['code']);
+    }
+    same('INVALID_FIELD', $case->one(array('reference' => 'a', 'fields' => array('modifiedtime' => '2026-01-01 00:00:00')))['code']);
+    same('created', $case->one(array('reference' => 'a', 'fields' => array('lastname' => 'A', 'assigned_user_id' => '20x2', 'account_id' => null)))['status']);
+    same('conflict', $case->one(array('reference' => 'a', 'fields' => array(), 'expect' => array('modifiedtime' => '2026-01-01 00:00:00')))['status']);
+});
+test('A source is taken on creation and is no difference later', function () {
+    $case = new UpsertCase();
+    $case->one(array('reference' => 'a', 'fields' => array('lastname' => 'A', 'source' => 'MICROBIMA')));
+    same('MICROBIMA', $case->records->records[2]['source']);
+    same('unchanged', $case->one(array('reference' => 'a', 'fields' => array('lastname' => 'A', 'source' => 'OTHER')))['status']);
 });
 test('A module without the reference field, or no module at all, refuses the call', function () {
     $case = new UpsertCase();

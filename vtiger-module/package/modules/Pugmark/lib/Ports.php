@@ -35,6 +35,12 @@ interface PugmarkRecords
      */
     public function fields(string $module): array;
 
+    /** @return string[] fields that cannot be written */
+    public function readOnly(string $module): array;
+
+    /** Whether it is the id of a user or group that is there. */
+    public function isOwner(string $id): bool;
+
     /** The longest text that the field keeps, in characters. */
     public function longest(string $module, string $field): int;
 
@@ -54,8 +60,8 @@ interface PugmarkRecords
      */
     public function create(string $module, array $fields, bool $bulk, string $mark): int;
 
-    /** Takes the mark off a record. */
-    public function unmark(int $crmid): void;
+    /** Takes the mark off a record. @param string $source what the record says of its origin; '' for the web service's usual */
+    public function unmark(int $crmid, string $source): void;
 
     /** Takes the mark off, and adds what is missing of a record whose making was cut off after it got its reference. */
     public function repair(string $module, int $crmid): void;

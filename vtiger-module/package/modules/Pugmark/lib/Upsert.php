@@ -40,21 +40,22 @@ final class PugmarkUpsert
         if (!isset($types[$field])) {
             throw new PugmarkRefused('INVALID_INPUT', "$module has no field $field for the reference");
         }
-        $longest = min(128, $this->records->longest($module, $field));
+        $call = array('module' => $module, 'field' => $field, 'types' => $types, 'bulk' => $bulk,
+            'readOnly' => $this->records->readOnly($module), 'longest' => min(128, $this->records->longest($module, $field)));
         $results = array();
         foreach ($elements as $element) {
-            $results[] = $this->answer($module, $field, $element, $types, $longest, $bulk);
+            $results[] = $this->answer($call, $element);
         }
         return array('results' => $results);
     }
 
-    private function answer(string $module, string $field, $element, array $types, int $longest, bool $bulk): array
+    /** @param array $call what all elements share: module, field, types, readOnly, longest, bulk */
+    private function answer(array $call, $element): array
     {
         $reference = is_array($element) && isset($element['reference']) && is_scalar($element['reference'])
             ? (string) $element['reference'] : '';
         try {
-            $wish = $this->wish($field, $element, $types, $longest);
-            return array('reference' => $reference) + $this->locked($module, $field, $wish, $types, $bulk);
+            return array('reference' => $reference) + $this->locked($call, $this->wish($call, $element));
         } catch (PugmarkRefused $refused) {
             $answer = array('reference' => $reference, 'status' => 'refused', 'code' => $refused->reason(),
                 'message' => $refused->getMessage());
@@ -66,50 +67,70 @@ final class PugmarkUpsert
     }
 
     /** The element, checked: reference, fields, expect, createOnly. */
-    private function wish(string $field, $element, array $types, int $longest): array
+    private function wish(array $call, $element): array
     {
         $element = PugmarkInput::object($element, 'An element');
         $reference = PugmarkInput::text($element, 'reference', 128);
         if ($reference === '' || trim($reference) !== $reference) {
             throw new PugmarkRefused('INVALID_INPUT', 'reference must be 1 to 128 characters without blanks around them');
         }
-        if (mb_strlen($reference, 'UTF-8') > $longest || preg_match('/[\x{10000}-\x{10FFFF}]/u', $reference)) {
+        if (mb_strlen($reference, 'UTF-8') > $call['longest'] || preg_match('/[\x{10000}-\x{10FFFF}]/u', $reference)) {
             // The CRM would keep something else than the reference, and never find it again.
-            throw new PugmarkRefused('INVALID_INPUT', "$field cannot keep this reference: it holds $longest characters");
+            throw new PugmarkRefused('INVALID_INPUT', "{$call['field']} cannot keep this reference: it holds {$call['longest']} characters");
         }
         $wish = array('reference' => $reference);
         foreach (array('fields', 'expect', 'createOnly') as $part) {
             $wish[$part] = PugmarkInput::object(isset($element[$part]) ? $element[$part] : array(), $part);
             foreach ($wish[$part] as $name => $value) {
-                if (!isset($types[$name]) || $name === 'id') {
+                if (!isset($call['types'][$name]) || $name === 'id') {
                     throw new PugmarkRefused('INVALID_FIELD', "There is no field $name");
                 }
                 if ($value !== null && !is_scalar($value)) {
                     throw new PugmarkRefused('INVALID_FIELD', "$name must be a single value");
                 }
-                if ($name === $field && $part !== 'expect' && (string) $value !== $reference) {
-                    throw new PugmarkRefused('INVALID_FIELD', "$name must hold the reference");
+                if ($part !== 'expect') {
+                    $this->checkWritten($call, $reference, $name, $value);
                 }
             }
         }
         return $wish;
     }
 
-    private function locked(string $module, string $field, array $wish, array $types, bool $bulk): array
+    private function checkWritten(array $call, string $reference, string $name, $value): void
     {
-        $lock = 'reference|' . $module . '|' . $wish['reference'];
+        if ($name === $call['field'] && (string) $value !== $reference) {
+            throw new PugmarkRefused('INVALID_FIELD', "$name must hold the reference");
+        }
+        if (in_array($name, $call['readOnly'], true)) {
+            throw new PugmarkRefused('INVALID_FIELD', "$name cannot be written");
+        }
+        $type = $call['types'][$name];
+        $empty = $value === null || $value === '';
+        if ($type === 'owner' && !$empty && !$this->records->isOwner((string) $value)) {
+            // vTiger would store the record under an owner that is not there, and end the whole call.
+            throw new PugmarkRefused('REFERENCE_INVALID', "$name names no user or group");
+        }
+        if ($type === 'reference' && !$empty && !preg_match('/^[0-9]+x[0-9]+$/D', (string) $value)) {
+            throw new PugmarkRefused('REFERENCE_INVALID', "$name must be an id");
+        }
+    }
+
+    private function locked(array $call, array $wish): array
+    {
+        $lock = 'reference|' . $call['module'] . '|' . $wish['reference'];
         if (!$this->locks->take($lock, self::LOCK_SECONDS)) {
             throw new PugmarkRefused('BUSY', 'Another call works on this reference');
         }
         try {
-            return $this->decide($module, $field, $wish, $types, $bulk);
+            return $this->decide($call, $wish);
         } finally {
             $this->locks->release($lock);
         }
     }
 
-    private function decide(string $module, string $field, array $wish, array $types, bool $bulk): array
+    private function decide(array $call, array $wish): array
     {
+        $module = $call['module'];
         $reference = $wish['reference'];
         $row = $this->references->find($module, $reference);
         if ($row !== null && $row['crmid'] !== null) {
@@ -118,43 +139,44 @@ final class PugmarkUpsert
                 $id = $this->records->id($module, $crmid);
                 throw new PugmarkRefused('RECORD_DELETED', "The record $id of this reference was deleted", $id);
             }
-            return $this->revise($module, $field, $crmid, $wish, $types, $bulk, false);
+            return $this->revise($call, $wish, $crmid, false);
         }
-        $crmid = $this->holder($module, $field, $reference);
+        $crmid = $this->holder($call, $reference);
         $this->references->start($module, $reference);
         if ($crmid !== null) {
             if ($row !== null) {
                 $this->records->repair($module, $crmid);
             }
-            $answer = $this->revise($module, $field, $crmid, $wish, $types, $bulk, $row !== null);
+            $answer = $this->revise($call, $wish, $crmid, $row !== null);
             $this->references->finish($module, $reference, $crmid);
             return $answer;
         }
         if ($row !== null) {
-            $this->records->discard($module, $field, $this->mark($module, $reference), $row['after']);
+            $this->records->discard($module, $call['field'], $this->mark($module, $reference), $row['after']);
         }
-        return $this->create($module, $field, $wish, $bulk);
+        return $this->create($call, $wish);
     }
 
     /** The one record that holds the reference; null for none. */
-    private function holder(string $module, string $field, string $reference)
+    private function holder(array $call, string $reference)
     {
-        $holders = $this->records->holders($module, $field, $reference);
+        $holders = $this->records->holders($call['module'], $call['field'], $reference);
         if (count($holders) > 1) {
             throw new PugmarkRefused('AMBIGUOUS_REFERENCE', 'More than one record holds this reference');
         }
         return $holders ? $holders[0] : null;
     }
 
-    private function create(string $module, string $field, array $wish, bool $bulk): array
+    private function create(array $call, array $wish): array
     {
-        $reference = $wish['reference'];
+        list($module, $field, $reference) = array($call['module'], $call['field'], $wish['reference']);
         $fields = array($field => $reference) + $wish['fields'] + $wish['createOnly'];
+        $source = isset($fields['source']) ? (string) $fields['source'] : '';
         try {
-            $crmid = $this->records->create($module, $fields, $bulk, $this->mark($module, $reference));
+            $crmid = $this->records->create($module, $fields, $call['bulk'], $this->mark($module, $reference));
         } catch (Throwable $failure) {
             // A handler or workflow may fail after the record was stored.
-            $crmid = $this->holder($module, $field, $reference);
+            $crmid = $this->holder($call, $reference);
             if ($crmid === null) {
                 $this->undo($module, $field, $reference);
                 throw $failure;
@@ -164,7 +186,7 @@ final class PugmarkUpsert
             throw new PugmarkRefused('CREATE_UNPROVEN', 'The CRM made a record that does not hold the reference',
                 $this->records->id($module, $crmid));
         }
-        $this->records->unmark($crmid);
+        $this->records->unmark($crmid, $source);
         $this->references->finish($module, $reference, $crmid);
         return array('status' => 'created', 'id' => $this->records->id($module, $crmid));
     }
@@ -183,11 +205,11 @@ final class PugmarkUpsert
     }
 
     /** @param bool $unfinished whether its making was cut off, so that the CRM's events have not seen it yet */
-    private function revise(string $module, string $field, int $crmid, array $wish, array $types, bool $bulk,
-        bool $unfinished): array
+    private function revise(array $call, array $wish, int $crmid, bool $unfinished): array
     {
-        $id = $this->records->id($module, $crmid);
-        $stored = $this->records->read($module, $crmid);
+        $types = $call['types'];
+        $id = $this->records->id($call['module'], $crmid);
+        $stored = $this->records->read($call['module'], $crmid);
         foreach ($wish['expect'] as $name => $expected) {
             if (!PugmarkComparison::same($types[$name], $this->value($stored, $name), $expected)) {
                 $current = array();
@@ -198,8 +220,8 @@ final class PugmarkUpsert
             }
         }
         $changes = array();
-        // The reference comes first: a record that lost it by hand gets it back.
-        foreach (array($field => $wish['reference']) + $wish['fields'] as $name => $value) {
+        // The reference comes first: a record that lost it by hand gets it back. The source is taken on creation only.
+        foreach (array($call['field'] => $wish['reference']) + array_diff_key($wish['fields'], array('source' => 1)) as $name => $value) {
             if ($unfinished || !PugmarkComparison::same($types[$name], $this->value($stored, $name), $value)) {
                 $changes[$name] = $value;
             }
@@ -207,7 +229,7 @@ final class PugmarkUpsert
         if (!$changes) {
             return array('status' => 'unchanged', 'id' => $id);
         }
-        $this->records->revise($module, $crmid, $changes, $bulk);
+        $this->records->revise($call['module'], $crmid, $changes, $call['bulk']);
         return array('status' => 'updated', 'id' => $id);
     }
 
