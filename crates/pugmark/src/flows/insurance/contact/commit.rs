@@ -197,7 +197,9 @@ fn refused(attempt: &Attempt<'_>, error: QueueError) -> Refused {
         let message = "MicroBima's database does not allow Pugmark's role to write `customers`: grant UPDATE on it, or set the \
                        mappings to to_crm"
             .to_owned();
-        return Refused::Ended(attempt.trouble(Trouble::refused(Code::WriteBackForbidden, message)));
+        return Refused::Ended(
+            attempt.trouble(Trouble::refused(Code::WriteBackForbidden, message)),
+        );
     }
     Refused::Ended(attempt.store_failed(&error))
 }
