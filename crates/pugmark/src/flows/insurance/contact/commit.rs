@@ -189,9 +189,8 @@ fn refused(attempt: &Attempt<'_>, error: QueueError) -> Refused {
         let message = "the lease was lost".to_owned();
         return Refused::Ended(attempt.trouble(Trouble::later(Code::LeaseTooShort, message)));
     };
-    match Violation::of(&error) {
-        Some(Violation::Taken(columns)) => return Refused::Taken(columns),
-        Some(_) | None => {}
+    if let Some(Violation::Taken(columns)) = Violation::of(&error) {
+        return Refused::Taken(columns);
     }
     if is_forbidden(&error) {
         let message = "MicroBima's database does not allow Pugmark's role to write `customers`: grant UPDATE on it, or set the \
