@@ -174,7 +174,8 @@ pub async fn set_on_conflict(
     source: &str,
     winner: OnConflict,
 ) -> Result<bool, DbError> {
-    let changed = on!(conn, |c| sqlx::query(
+    let changed = on!(conn, |c| {
+        sqlx::query(
         "UPDATE vtiger_custom_field_mapping SET on_conflict = $3 WHERE vtiger_module = $1 AND microbima_field = $2"
     )
     .bind(module)
@@ -182,7 +183,8 @@ pub async fn set_on_conflict(
     .bind(winner.as_str())
     .execute(c)
     .await
-    .map(|done| done.rows_affected()))?;
+    .map(|done| done.rows_affected())
+    })?;
     Ok(changed > 0)
 }
 

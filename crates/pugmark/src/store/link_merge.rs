@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use pugmark_queue::db::{Conn, DbError, Ts};
 use pugmark_queue::on;
+use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
 
 /// What a merge needs to know of a link besides what was agreed on.
@@ -85,10 +86,18 @@ pub async fn set_merged(
     left: &Left,
     now: Ts,
 ) -> Result<(), DbError> {
-    let sql = "UPDATE crm_links SET snapshot = $3, overruled = $4, warnings = $5, sync_error_code = $6, sync_error = $7, \
-               sync_status = $8, snapshot_verified = NOT $9, gone_at = NULL, \
-               last_synced_at = CASE WHEN $9 THEN last_synced_at ELSE $10 END, updated_at = $10 \
-               WHERE entity_type = $1 AND entity_id = $2";
+    // What keeps a delivery from succeeding is not mended by a merge, and stays.
+    const OURS: &str = "(CAST($6 AS TEXT) IS NOT NULL OR sync_error_code IS NULL \
+         OR sync_error_code IN ('PUG-5101', 'PUG-5102', 'PUG-5103', 'PUG-3004'))";
+    let sql = format!(
+        "UPDATE crm_links SET snapshot = $3, overruled = $4, warnings = $5, \
+         sync_error_code = CASE WHEN {OURS} THEN $6 ELSE sync_error_code END, \
+         sync_error = CASE WHEN {OURS} THEN $7 ELSE sync_error END, \
+         sync_status = CASE WHEN {OURS} THEN $8 ELSE sync_status END, \
+         snapshot_verified = NOT $9, gone_at = NULL, \
+         last_synced_at = CASE WHEN $9 THEN last_synced_at ELSE $10 END, updated_at = $10 \
+         WHERE entity_type = $1 AND entity_id = $2"
+    );
     let status = match (&left.trouble, left.waits) {
         (Some(_), _) => "FAILED",
         (None, true) => "PENDING",
@@ -98,7 +107,7 @@ pub async fn set_merged(
         Some((code, message)) => (Some(*code), Some(message.as_str())),
         None => (None, None),
     };
-    Ok(on!(conn, |c| sqlx::query(sql)
+    Ok(on!(conn, |c| sqlx::query(AssertSqlSafe(sql))
         .bind(entity_type)
         .bind(entity_id)
         .bind(Json(&left.snapshot))

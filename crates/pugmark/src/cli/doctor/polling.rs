@@ -27,7 +27,11 @@ async fn look(settings: &Settings, db: &Db, findings: &mut Findings) -> Result<(
             "GET /api/internal/vtiger/conflicts shows them",
         );
     }
-    let Some(crm) = settings.crm.as_ref().filter(|_| settings.mode == Mode::Live) else {
+    let Some(crm) = settings
+        .crm
+        .as_ref()
+        .filter(|_| settings.mode == Mode::Live)
+    else {
         return Ok(());
     };
     if !crm.poll.enabled {
@@ -39,7 +43,10 @@ async fn look(settings: &Settings, db: &Db, findings: &mut Findings) -> Result<(
         return Ok(());
     }
     let Some(cursor) = crm_cursors::get(&mut conn, CONTACTS).await? else {
-        findings.ok("changes in vTiger", "not asked for yet; `pugmark serve` does it");
+        findings.ok(
+            "changes in vTiger",
+            "not asked for yet; `pugmark serve` does it",
+        );
         return Ok(());
     };
     let last = cursor.polled_at;

@@ -45,7 +45,9 @@ pub async fn enqueue(
 ) -> Result<Option<Enqueued>, QueueError> {
     let customer = links::of_record(conn, CONTACTS, &noticed.contact).await?;
     let operation = match customer {
-        Some((entity_type, id)) if entity_type == CUSTOMER => apply(&id, &noticed.correlation_id, noticed.by),
+        Some((entity_type, id)) if entity_type == CUSTOMER => {
+            apply(&id, &noticed.correlation_id, noticed.by)
+        }
         Some(_) => return Ok(None),
         None if noticed.converted || lead_conversions::is_open(conn, &noticed.contact).await? => {
             let conversion = Conversion {

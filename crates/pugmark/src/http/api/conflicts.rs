@@ -216,7 +216,10 @@ async fn decide(
     let choice = Choice::parse(body.choice.trim())
         .ok_or_else(|| wrong("choice", "must be microbima, vtiger or value"))?;
     if (choice == Choice::Value) != body.value.is_some() {
-        return Err(wrong("value", "belongs to the choice `value`, and only to it"));
+        return Err(wrong(
+            "value",
+            "belongs to the choice `value`, and only to it",
+        ));
     }
     let decision = Decision {
         choice,
@@ -297,7 +300,9 @@ async fn check(
     let not_accepted = conflict.kind == Kind::NotAccepted.as_str();
     if decision.choice == Choice::Vtiger && not_accepted {
         let why = conflict.reason.as_deref().unwrap_or("it cannot");
-        let what = format!("MicroBima cannot take that value: {why}. Mend it in vTiger, or choose another");
+        let what = format!(
+            "MicroBima cannot take that value: {why}. Mend it in vTiger, or choose another"
+        );
         return Err(wrong("choice", &what));
     }
     if mapping.is_some_and(|mapping| mapping.direction == Direction::FromCrm) {
@@ -305,7 +310,8 @@ async fn check(
         return Err(wrong("choice", what));
     }
     if make_rule && (decision.choice == Choice::Value || not_accepted) {
-        let what = "only microbima or vtiger can be made the rule, for a field that both sides changed";
+        let what =
+            "only microbima or vtiger can be made the rule, for a field that both sides changed";
         return Err(wrong("makeRule", what));
     }
     if let Some(value) = &decision.value {

@@ -67,7 +67,12 @@ impl Sight {
             return Content::Nobodys;
         }
         // A record that was taken for gone is there.
-        if !link.gone && self.names.iter().all(|field| self.agrees(field, record, link)) {
+        if !link.gone
+            && self
+                .names
+                .iter()
+                .all(|field| self.agrees(field, record, link))
+        {
             return Content::AsAgreed;
         }
         let hash = self.hash(record, link);

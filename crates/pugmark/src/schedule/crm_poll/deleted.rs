@@ -6,8 +6,8 @@ use pugmark_queue::QueueError;
 use pugmark_queue::db::Ts;
 use vtiger::{Client, Condition, Query, RecordId};
 
-use super::{Poller, Round, notice};
 use super::PollError;
+use super::{Poller, Round, notice};
 use crate::crm::CONTACTS;
 use crate::flows::insurance::inbound;
 use crate::flows::insurance::plan::CUSTOMER;
@@ -69,7 +69,9 @@ fn batches(poller: &Poller, linked: i64) -> u32 {
     let polls = (poller.settings.deletions_within.as_secs() / interval).max(1);
     let batches = u64::try_from(linked).unwrap_or_default() / u64::from(BATCH) + 1;
     let each = batches.div_ceil(polls);
-    u32::try_from(each).unwrap_or(MOST_BATCHES).min(MOST_BATCHES)
+    u32::try_from(each)
+        .unwrap_or(MOST_BATCHES)
+        .min(MOST_BATCHES)
 }
 
 /// Which of the contacts are there. An absence is believed only when a count agrees with what was shown.

@@ -13,8 +13,8 @@ mod pace;
 use std::sync::Arc;
 
 use futures::TryStreamExt;
-use jiff::civil::DateTime;
 use jiff::ToSpan;
+use jiff::civil::DateTime;
 use pugmark_queue::db::{Conn, Db, DbError, Ts};
 use pugmark_queue::{Queue, QueueError};
 use tokio::time::Instant;
@@ -200,15 +200,15 @@ impl Poller {
 
     /// Where the first poll of all begins: with what may have changed since the first contact was linked, or, where nothing
     /// is linked, with what changes from now on.
-    async fn first_cursor(
-        &self,
-        client: &Client,
-        oldest: Option<Ts>,
-    ) -> Result<Cursor, PollError> {
+    async fn first_cursor(&self, client: &Client, oldest: Option<Ts>) -> Result<Cursor, PollError> {
         let modified_time = match oldest {
             Some(at) => {
                 let zone = self.crm.settings.time_zone.clone();
-                let day_before = at.timestamp().to_zoned(zone).datetime().saturating_sub(24.hours());
+                let day_before = at
+                    .timestamp()
+                    .to_zoned(zone)
+                    .datetime()
+                    .saturating_sub(24.hours());
                 Some(in_vtigers_words(day_before))
             }
             None => {

@@ -11,12 +11,7 @@ const SELDOM: Duration = Duration::from_secs(15 * 60);
 
 /// The pause after a poll: the interval, stretched while polls fail and while the CRM has few calls left for the day, and at
 /// least as long as the CRM is to be left alone.
-pub fn pause(
-    interval: Duration,
-    failures: u32,
-    quota: &Quota,
-    breaker: Position,
-) -> Duration {
+pub fn pause(interval: Duration, failures: u32, quota: &Quota, breaker: Position) -> Duration {
     let stretched = interval
         .saturating_mul(2u32.saturating_pow(failures.min(4)))
         .saturating_mul(scarcity(quota))

@@ -298,10 +298,7 @@ async fn changes_are_audited_and_two_at_once_lose_nothing(world: World) {
     let api = Api::of(&running);
     let number = added(&api, "partnerName", "Partner", "TEXT").await;
     let path = format!("{MAPPINGS}/{number}?reason=tidy");
-    let (one, other) = (
-        json!({ "onConflict": "ask" }),
-        json!({ "isActive": false }),
-    );
+    let (one, other) = (json!({ "onConflict": "ask" }), json!({ "isActive": false }));
     let (one, other) = tokio::join!(api.patch(&path, &one), api.patch(&path, &other));
     assert_eq!(
         (one.status, other.status),

@@ -1,13 +1,14 @@
 //! `contact.apply` and the delivery of fields that people may edit on both sides.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use pugmark::store::customer_edits::{self, Edit};
-use pugmark_queue::db::{DbError, Ts};
+use pugmark_queue::db::Ts;
 use pugmark_sandbox::{Fault, FaultPlan};
 
 use super::{column, linked, notice, outcome, rule};
-use crate::harness::{Traffic, World, on_both_databases};
+use crate::harness::{Traffic, World, eventually, on_both_databases};
 use crate::http::Api;
 
 on_both_databases!(
@@ -24,6 +25,7 @@ on_both_databases!(
     the_echo_of_a_lost_answer_is_no_edit_of_theirs,
     the_newest_edit_wins_where_the_mapping_says_so,
     a_row_that_moved_is_not_overwritten,
+    an_edit_of_the_row_while_the_contact_is_read_is_not_overwritten,
 );
 
 async fn an_edit_in_the_crm_reaches_the_row_and_comes_back_as_no_write(world: World) {
@@ -120,10 +122,7 @@ async fn words_dates_and_names_are_turned_back_into_what_microbima_keeps(world: 
     program.wait_until_idle().await;
     assert_eq!(column(&program, &customer, "email").await, None);
     assert_eq!(column(&program, &customer, "dateOfBirth").await, None);
-    assert_eq!(
-        world.out_of_step(&program, &[]).await,
-        Vec::<String>::new()
-    );
+    assert_eq!(world.out_of_step(&program, &[]).await, Vec::<String>::new());
     running.shutdown().await;
 }
 
@@ -146,10 +145,7 @@ async fn edits_of_both_sides_in_different_fields_reach_each_other(world: World) 
         column(&program, &customer, "phoneNumber").await.as_deref(),
         Some("0799000111")
     );
-    assert_eq!(
-        world.out_of_step(&program, &[]).await,
-        Vec::<String>::new()
-    );
+    assert_eq!(world.out_of_step(&program, &[]).await, Vec::<String>::new());
     assert_eq!((world.traffic() - before).revise, 1, "one write per side");
     running.shutdown().await;
 }
@@ -215,7 +211,10 @@ async fn a_field_of_microbimas_alone_costs_one_call_and_is_put_right_once(world:
     let left = world.crm.record(&contact).expect("the contact");
     assert_eq!(left.value("lastname"), "Onyango");
     let outcome = outcome(&program, "contact.apply").await;
-    assert!(outcome["warnings"].to_string().contains("by itself"), "{outcome}");
+    assert!(
+        outcome["warnings"].to_string().contains("by itself"),
+        "{outcome}"
+    );
 
     // The next change of MicroBima's is sent all the same.
     program.set(&customer, "lastName", "'Wekesa'").await;
@@ -276,7 +275,13 @@ async fn what_microbima_cannot_take_is_told_and_costs_no_other_field(world: Worl
         .await
         .expect("it is told");
     assert!(said.starts_with("PUG-5102: "), "{said}");
-    for part in ["Mobile", "phone number of 9 to 15 digits", "e-mail address", "Prefer not to say", "is required"] {
+    for part in [
+        "Mobile",
+        "phone number of 9 to 15 digits",
+        "e-mail address",
+        "Prefer not to say",
+        "is required",
+    ] {
         assert!(said.contains(part), "{part}: {said}");
     }
     assert_eq!(
@@ -327,7 +332,10 @@ async fn an_email_of_another_customer_is_not_taken_over(world: World) {
         column(&program, &customer, "lastName").await.as_deref(),
         Some("Odhiambo")
     );
-    let said = program.link(&customer, "sync_error").await.expect("it is told");
+    let said = program
+        .link(&customer, "sync_error")
+        .await
+        .expect("it is told");
     assert!(said.contains("another customer has it"), "{said}");
     running.shutdown().await;
 }
@@ -351,7 +359,11 @@ async fn a_contact_that_is_gone_is_told_and_deletes_nothing(world: World) {
         program.link(&customer, "vtiger_id").await.as_deref(),
         Some(&*contact)
     );
-    assert_eq!(world.crm.records("Contacts").len(), 0, "none is made instead");
+    assert_eq!(
+        world.crm.records("Contacts").len(),
+        0,
+        "none is made instead"
+    );
     running.shutdown().await;
 }
 
@@ -471,7 +483,7 @@ async fn a_row_that_moved_is_not_overwritten(world: World) {
             .write("edit", move |conn| {
                 Box::pin(async move {
                     let now = Ts::now();
-                    Ok::<_, DbError>(customer_edits::apply(conn, &id, &edits, now).await?)
+                    customer_edits::apply(conn, &id, &edits, now).await
                 })
             })
             .await
@@ -494,5 +506,33 @@ async fn a_row_that_moved_is_not_overwritten(world: World) {
     ]
     .into();
     assert_eq!(names, expected);
+    running.shutdown().await;
+}
+
+async fn an_edit_of_the_row_while_the_contact_is_read_is_not_overwritten(world: World) {
+    let running = world.start().await;
+    let (api, program) = (Api::of(&running), world.other_program().await);
+    rule(&api, "phoneNumber", "both", "ask").await;
+    let (customer, contact) = linked(&world, &program, "Otieno").await;
+    assert!(world.crm.edit(&contact, &[("mobile", "0799000111")]));
+    let slowly = Fault::Slow(Duration::from_millis(1_500));
+    world
+        .crm
+        .faults()
+        .set(FaultPlan::new(1).nth("retrieve", 1, slowly));
+    notice(&running, &contact).await;
+    eventually("the attempt", || async {
+        let running = "vtiger_sync_queue WHERE kind = 'contact.apply' AND status = 'PROCESSING'";
+        (program.count(running).await == 1).then_some(())
+    })
+    .await;
+    program.set(&customer, "phoneNumber", "'0700000009'").await;
+    program.wait_until_idle().await;
+    assert_eq!(
+        column(&program, &customer, "phoneNumber").await.as_deref(),
+        Some("0700000009"),
+        "what was decided about another value is not written"
+    );
+    assert_eq!(program.count("conflicts WHERE status = 'OPEN'").await, 1);
     running.shutdown().await;
 }

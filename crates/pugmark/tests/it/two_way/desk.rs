@@ -115,7 +115,11 @@ async fn each_choice_is_carried_out_and_written_down(world: World) {
     let (api, program) = (Api::of(&running), world.other_program().await);
     rule(&api, "phoneNumber", "both", "ask").await;
     for (name, choice, both_have) in [
-        ("Otieno", json!({ "choice": "microbima", "reason": "she called" }), "0700000009"),
+        (
+            "Otieno",
+            json!({ "choice": "microbima", "reason": "she called" }),
+            "0700000009",
+        ),
         ("Wekesa", json!({ "choice": "vtiger" }), "0799000111"),
         (
             "Kamau",
@@ -147,15 +151,24 @@ async fn each_choice_is_carried_out_and_written_down(world: World) {
         .one("SELECT reason FROM audit_log WHERE action = 'conflict.decide' AND subject LIKE '%: microbima'")
         .await;
     assert_eq!(audited.as_deref(), Some("she called"));
-    let resolved = api.get(&format!("{CONFLICTS}?status=resolved&limit=2")).await;
+    let resolved = api
+        .get(&format!("{CONFLICTS}?status=resolved&limit=2"))
+        .await;
     assert_eq!(resolved.data()["items"].as_array().map(Vec::len), Some(2));
     let next = resolved.data()["pagination"]["nextCursor"]
         .as_str()
         .expect("a third one follows");
     let rest = api
-        .get(&format!("{CONFLICTS}?status=resolved&limit=2&cursor={next}"))
+        .get(&format!(
+            "{CONFLICTS}?status=resolved&limit=2&cursor={next}"
+        ))
         .await;
-    assert_eq!(rest.data()["items"].as_array().map(Vec::len), Some(1), "{}", rest.text);
+    assert_eq!(
+        rest.data()["items"].as_array().map(Vec::len),
+        Some(1),
+        "{}",
+        rest.text
+    );
     running.shutdown().await;
 }
 
@@ -180,7 +193,12 @@ async fn a_choice_can_become_the_rule_and_settles_the_others(world: World) {
         .one("SELECT on_conflict FROM vtiger_custom_field_mapping WHERE microbima_field = 'phoneNumber'")
         .await;
     assert_eq!(rule.as_deref(), Some("vtiger"));
-    assert_eq!(program.count("audit_log WHERE action = 'conflict.rule'").await, 1);
+    assert_eq!(
+        program
+            .count("audit_log WHERE action = 'conflict.rule'")
+            .await,
+        1
+    );
     running.shutdown().await;
 }
 
@@ -211,8 +229,14 @@ async fn a_choice_that_makes_no_sense_is_refused(world: World) {
     for (body, field) in [
         (json!({ "choice": "both" }), "choice"),
         (json!({ "choice": "value" }), "value"),
-        (json!({ "choice": "vtiger", "value": "0700000000" }), "value"),
-        (json!({ "choice": "value", "value": "her brother's" }), "value"),
+        (
+            json!({ "choice": "vtiger", "value": "0700000000" }),
+            "value",
+        ),
+        (
+            json!({ "choice": "value", "value": "her brother's" }),
+            "value",
+        ),
         (
             json!({ "choice": "value", "value": "0733000333", "makeRule": true }),
             "makeRule",
@@ -236,9 +260,7 @@ async fn a_choice_that_makes_no_sense_is_refused(world: World) {
     program.wait_until_idle().await;
     let shown = world.crm.record(&contact).expect("the contact");
     assert_eq!(shown.value("mobile"), "0700000009");
-    let unknown = api
-        .get(&format!("{CONFLICTS}/{}", uuid::Uuid::nil()))
-        .await;
+    let unknown = api.get(&format!("{CONFLICTS}/{}", uuid::Uuid::nil())).await;
     assert_eq!(unknown.status, 404);
     running.shutdown().await;
 }
@@ -259,7 +281,11 @@ async fn a_choice_for_values_that_changed_meanwhile_is_asked_again(world: World)
         (&conflict["id"], &json!("0799000222"))
     );
     let shown = world.crm.record(&contact).expect("the contact");
-    assert_eq!(shown.value("mobile"), "0799000222", "nobody has decided about this one");
+    assert_eq!(
+        shown.value("mobile"),
+        "0799000222",
+        "nobody has decided about this one"
+    );
     assert_eq!(
         column(&program, &customer, "phoneNumber").await.as_deref(),
         Some("0700000009")

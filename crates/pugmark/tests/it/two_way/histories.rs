@@ -80,7 +80,9 @@ async fn after_any_history_of_edits_both_sides_agree_within_one_write_each(world
         assert_eq!(world.traffic().revise, after.revise, "it has settled");
         assert_eq!(program.count("change_log").await, changes, "it has settled");
         program
-            .sql(format!("UPDATE customers SET \"email\" = NULL WHERE \"id\" = '{customer}'"))
+            .sql(format!(
+                "UPDATE customers SET \"email\" = NULL WHERE \"id\" = '{customer}'"
+            ))
             .await;
         program.wait_until_idle().await;
     }

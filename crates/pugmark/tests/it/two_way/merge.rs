@@ -43,17 +43,32 @@ const TABLE: [[&str; 4]; 16] = [
     ["agreed", "agreed", "agreed", "agreed"],
     ["theirs", "theirs", "theirs", "theirs"],
     ["theirs", "theirs", "theirs", "theirs"],
-    ["contact gone", "contact gone", "contact gone", "contact gone"],
+    [
+        "contact gone",
+        "contact gone",
+        "contact gone",
+        "contact gone",
+    ],
     // MicroBima changed it.
     ["ours", "ours", "ours", "ours"],
     ["ours", "theirs", "theirs", "ask"],
     ["ours", "theirs", "theirs", "ask"],
-    ["contact gone", "contact gone", "contact gone", "contact gone"],
+    [
+        "contact gone",
+        "contact gone",
+        "contact gone",
+        "contact gone",
+    ],
     // MicroBima cleared it.
     ["ours", "ours", "ours", "ours"],
     ["ours", "theirs", "theirs", "ask"],
     ["agreed", "agreed", "agreed", "agreed"],
-    ["contact gone", "contact gone", "contact gone", "contact gone"],
+    [
+        "contact gone",
+        "contact gone",
+        "contact gone",
+        "contact gone",
+    ],
     // MicroBima deleted the customer.
     ["withdrawn", "withdrawn", "withdrawn", "withdrawn"],
     ["withdrawn", "withdrawn", "withdrawn", "withdrawn"],
@@ -194,11 +209,7 @@ fn any_rule() -> impl Strategy<Value = Rule> {
 }
 
 fn any_newer() -> impl Strategy<Value = Newer> {
-    prop_oneof![
-        Just(Newer::Ours),
-        Just(Newer::Theirs),
-        Just(Newer::Unclear)
-    ]
+    prop_oneof![Just(Newer::Ours), Just(Newer::Theirs), Just(Newer::Unclear)]
 }
 
 /// The same rule and the same outcome, seen from the other side.

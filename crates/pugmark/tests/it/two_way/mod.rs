@@ -61,7 +61,8 @@ async fn linked(world: &World, program: &Writer, last_name: &str) -> (String, St
 
 /// A column of the customer, as text.
 async fn column(program: &Writer, customer: &str, column: &str) -> Option<String> {
-    let sql = format!("SELECT CAST(\"{column}\" AS TEXT) FROM customers WHERE \"id\" = '{customer}'");
+    let sql =
+        format!("SELECT CAST(\"{column}\" AS TEXT) FROM customers WHERE \"id\" = '{customer}'");
     program.one(sql).await
 }
 

@@ -65,10 +65,18 @@ async fn an_edit_that_no_webhook_told_of_is_noticed_and_own_echoes_are_not(world
     let (customer, contact) = linked(&world, &program, "Otieno").await;
     let mut poller = poller(&world, &running);
     let first = poll(&mut poller).await;
-    assert_eq!((first.read, first.noticed), (1, 0), "what Pugmark made itself");
+    assert_eq!(
+        (first.read, first.noticed),
+        (1, 0),
+        "what Pugmark made itself"
+    );
     program.set(&customer, "lastName", "'Odhiambo'").await;
     program.wait_until_idle().await;
-    assert_eq!(poll(&mut poller).await.noticed, 0, "what Pugmark wrote itself");
+    assert_eq!(
+        poll(&mut poller).await.noticed,
+        0,
+        "what Pugmark wrote itself"
+    );
 
     assert!(world.crm.edit(&contact, &[("mobile", "0799000111")]));
     assert_eq!(poll(&mut poller).await.noticed, 1);
@@ -112,10 +120,7 @@ async fn with_a_third_of_the_webhooks_dropped_polling_repairs_all(world: World) 
     }
     poll(&mut poller).await;
     program.wait_until_idle().await;
-    assert_eq!(
-        world.out_of_step(&program, &[]).await,
-        Vec::<String>::new()
-    );
+    assert_eq!(world.out_of_step(&program, &[]).await, Vec::<String>::new());
     for (customer, contact) in &people {
         let shown = world.crm.record(contact).expect("the contact");
         assert_eq!(
@@ -155,10 +160,7 @@ async fn two_hundred_records_of_one_second_are_all_read(world: World) {
     let round = poll(&mut poller).await;
     assert_eq!((round.read, round.noticed), (200, 200), "all of one second");
     program.wait_until_idle().await;
-    assert_eq!(
-        world.out_of_step(&program, &[]).await,
-        Vec::<String>::new()
-    );
+    assert_eq!(world.out_of_step(&program, &[]).await, Vec::<String>::new());
     running.shutdown().await;
 }
 
@@ -186,7 +188,9 @@ async fn what_was_read_is_not_noticed_again_after_a_restart_and_nothing_is_skipp
         Some("0799000222")
     );
     assert_eq!(
-        program.count("vtiger_sync_queue WHERE kind = 'contact.apply'").await,
+        program
+            .count("vtiger_sync_queue WHERE kind = 'contact.apply'")
+            .await,
         2
     );
     running.shutdown().await;
@@ -233,7 +237,19 @@ async fn a_contact_that_is_gone_is_found_and_one_that_is_back_too(world: World) 
     program.wait_until_idle().await;
     assert_eq!(poll(&mut poller).await.gone_or_back, 0, "it is known");
     assert_eq!(program.link(&other, "sync_error").await, None);
-    assert_eq!(program.count("customers").await, 2, "nobody is deleted for it");
+    assert_eq!(
+        program.count("customers").await,
+        2,
+        "nobody is deleted for it"
+    );
+
+    // Back from the recycle bin, nothing is in the way any more.
+    assert!(world.crm.restore(&contact));
+    assert_eq!(poll(&mut poller).await.gone_or_back, 1);
+    program.wait_until_idle().await;
+    assert_eq!(program.link(&customer, "gone_at").await, None);
+    assert_eq!(program.link(&customer, "sync_error").await, None);
+    assert_eq!(poll(&mut poller).await.gone_or_back, 0);
     running.shutdown().await;
 }
 
@@ -252,7 +268,9 @@ async fn an_empty_answer_is_no_proof_that_contacts_are_gone(world: World) {
     assert!(error.to_string().contains("counts 1 of 1"), "{error}");
     assert_eq!(program.link(&customer, "gone_at").await, None);
     assert_eq!(
-        program.count("vtiger_sync_queue WHERE kind = 'contact.apply'").await,
+        program
+            .count("vtiger_sync_queue WHERE kind = 'contact.apply'")
+            .await,
         0
     );
     running.shutdown().await;
@@ -263,10 +281,13 @@ async fn a_contact_that_came_out_of_a_lead_is_noticed_once(world: World) {
     let program = world.other_program().await;
     let mut poller = poller(&world, &running);
     poll(&mut poller).await;
-    let fields = [("lastname", "Njeri"), ("isconvertedfromlead", "1")];
+    let lead = world
+        .crm
+        .insert_as_ui("Leads", &[("lastname", "Njeri"), ("company", "Njeri")])
+        .expect("a lead");
     let contact = world
         .crm
-        .insert_as_ui("Contacts", &fields)
+        .convert_lead(&lead, &[])
         .expect("a contact out of a lead");
     world
         .crm

@@ -189,15 +189,16 @@ fn refused(attempt: &Attempt<'_>, error: QueueError) -> Refused {
         let message = "the lease was lost".to_owned();
         return Refused::Ended(attempt.trouble(Trouble::later(Code::LeaseTooShort, message)));
     };
-    match Violation::of(&error) {
-        Some(Violation::Taken(columns)) => return Refused::Taken(columns),
-        Some(_) | None => {}
+    if let Some(Violation::Taken(columns)) = Violation::of(&error) {
+        return Refused::Taken(columns);
     }
     if is_forbidden(&error) {
         let message = "MicroBima's database does not allow Pugmark's role to write `customers`: grant UPDATE on it, or set the \
                        mappings to to_crm"
             .to_owned();
-        return Refused::Ended(attempt.trouble(Trouble::refused(Code::WriteBackForbidden, message)));
+        return Refused::Ended(
+            attempt.trouble(Trouble::refused(Code::WriteBackForbidden, message)),
+        );
     }
     Refused::Ended(attempt.store_failed(&error))
 }

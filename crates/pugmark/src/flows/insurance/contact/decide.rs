@@ -92,16 +92,19 @@ struct Deciding<'a> {
 impl<'a> Deciding<'a> {
     fn field(&mut self, source: &'a str, target: &'a Target) {
         let situation = self.situation;
-        // What cannot be expressed, or is not shown, is left as it is.
-        let (Some(ours), Some(theirs)) = (
-            situation.ours.get(&target.field),
-            situation.theirs.get(&target.field),
-        ) else {
+        let Some(theirs) = situation.theirs.get(&target.field) else {
             return;
         };
         let base = match situation.in_flight.get(&target.field) {
             Some(echo) if echo == theirs => Some(echo),
             _ => situation.base.get(&target.field),
+        };
+        let ours = match situation.ours.get(&target.field) {
+            Some(ours) => ours.as_str(),
+            // Nothing of ours could be shown in a field that is the CRM's, for instance because it is read-only there.
+            None if target.rule.direction == Direction::FromCrm => base.map_or("", String::as_str),
+            // What cannot be expressed is left as it is.
+            None => return,
         };
         let field = Field {
             source,

@@ -102,7 +102,11 @@ impl Attempt<'_> {
     }
 
     fn store_failed(&self, error: &DbError) -> Ended {
-        Box::new(store_failed((CUSTOMER, self.customer()), error, &self.calls))
+        Box::new(store_failed(
+            (CUSTOMER, self.customer()),
+            error,
+            &self.calls,
+        ))
     }
 
     fn trouble(&self, trouble: Trouble) -> Ended {
@@ -174,7 +178,8 @@ impl Attempt<'_> {
             0 => Ok(None),
             _ => Err(self.trouble(Trouble::later(
                 Code::Contradiction,
-                "vTiger counts the contact but does not show it; asked again in a moment".to_owned(),
+                "vTiger counts the contact but does not show it; asked again in a moment"
+                    .to_owned(),
             ))),
         }
     }
@@ -184,10 +189,11 @@ impl Attempt<'_> {
         let made = async {
             let mut conn = self.deliverer().db.read().await?;
             let fields = crm.contact_fields(client, &mut conn).await?;
-            let contact =
-                Contact::load(&mut conn, self.customer(), &self.handler.setting).await?;
+            let contact = Contact::load(&mut conn, self.customer(), &self.handler.setting).await?;
             let defaults = &crm.settings.contact_defaults;
-            let shape = contact.shape_of(fields.clone(), defaults, &mut conn).await?;
+            let shape = contact
+                .shape_of(fields.clone(), defaults, &mut conn)
+                .await?;
             Ok((fields, shape))
         };
         made.await.map_err(|error| match error {
@@ -225,7 +231,9 @@ impl Attempt<'_> {
             newer: &newer,
         };
         let mut decision = decide::decide(&situation, stored);
-        decision.snapshot.retain(|name, _| shape.names.contains(name));
+        decision
+            .snapshot
+            .retain(|name, _| shape.names.contains(name));
         let told = shape.unsent.iter().cloned();
         let adapted = adapted.warnings.iter().map(ToString::to_string);
         decision.warnings.extend(told.chain(adapted));
