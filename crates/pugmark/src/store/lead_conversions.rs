@@ -87,7 +87,8 @@ pub async fn notice(conn: &mut Conn, notice: &Notice<'_>, now: Ts) -> Result<(),
     Ok(())
 }
 
-/// Whether the contact's conversion was noticed and is not done yet.
+/// Whether the contact's conversion was noticed and may still come about: what was refused is taken up again only when somebody
+/// says once more that it was converted.
 ///
 /// # Errors
 /// Whatever the database says.
@@ -100,8 +101,7 @@ pub async fn is_open(conn: &mut Conn, record: &str) -> Result<bool, DbError> {
 }
 
 /// The statement behind [`is_open`], for tests of its plan.
-pub const IS_OPEN: &str =
-    "SELECT CAST(1 AS BIGINT) FROM lead_conversions WHERE record_id = $1 AND state <> 'DONE'";
+pub const IS_OPEN: &str = "SELECT CAST(1 AS BIGINT) FROM lead_conversions WHERE record_id = $1 AND state NOT IN ('DONE', 'REFUSED')";
 
 /// Where a conversion stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

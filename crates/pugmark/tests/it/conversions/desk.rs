@@ -104,7 +104,7 @@ async fn it_goes_on_when_the_contact_is_completed_in_the_crm(mut world: World) {
     running.shutdown().await;
 }
 
-/// A customer of MicroBima who has no contact: Pugmark does not deliver while it is made.
+/// A customer of MicroBima who has no contact (yet).
 async fn without_contact(program: &Writer, columns: &str, values: &str) -> String {
     let id = uuid::Uuid::new_v4().to_string();
     program
@@ -132,6 +132,8 @@ async fn a_customer_with_the_same_document_is_offered_and_linked_by_a_persons_de
         "'PENDING_ACTIVATION', '0799999999', 'NATIONAL_ID', '12345678', '1990-04-12'",
     )
     .await;
+    // The sweep finds the customer; long before a contact would be made for it, a person has decided.
+    world.settings.capture.settle = std::time::Duration::from_secs(3600);
     let (running, api, program) = started(&mut world).await;
     tell(&api, &contact).await;
     let told = standing(&api, &contact, "UNDECIDED").await;
