@@ -12,6 +12,7 @@ use crate::harness::on_both_databases;
 on_both_databases!(
     microbima_is_asked_in_its_own_words,
     capture_that_runs_before_the_answer_waits_and_makes_no_second_contact,
+    a_customer_who_may_be_the_one_being_made_waits_for_the_end_of_that,
     a_lost_answer_makes_nobody_twice,
     an_error_after_everything_was_done_makes_nobody_twice,
     an_error_before_anything_was_done_is_repeated,
@@ -86,6 +87,39 @@ async fn capture_that_runs_before_the_answer_waits_and_makes_no_second_contact(m
     })
     .await;
     answer_now.notify_one();
+    standing(&api, &contact, "DONE").await;
+    assert_became_one(&world, &program, &contact).await;
+    assert_eq!((world.calls("create"), partner.journal().len()), (0, 1));
+    running.shutdown().await;
+}
+
+async fn a_customer_who_may_be_the_one_being_made_waits_for_the_end_of_that(mut world: World) {
+    let partner = asking(&mut world).await;
+    let api_settings = world
+        .settings
+        .insurance
+        .conversion
+        .api
+        .as_mut()
+        .expect("set");
+    api_settings.call_timeout = Duration::from_secs(4);
+    let (running, api, program) = started(&mut world).await;
+    let go_on = Arc::new(Notify::new());
+    partner.next(Turn::ReferenceAfter(go_on.clone()));
+    let contact = convert(&world, "Otieno", &COMPLETE);
+    tell(&api, &contact).await;
+    let waits = format!("vtiger_sync_queue WHERE blocked_by = 'reservation:{contact}'");
+    eventually("the customer's waiting", || async {
+        (program.count(&waits).await == 1).then_some(())
+    })
+    .await;
+    let customer = program
+        .one("SELECT CAST(\"id\" AS TEXT) FROM customers")
+        .await;
+    program
+        .wait_for_trouble(&customer.expect("a row"), "PUG-3609")
+        .await;
+    go_on.notify_one();
     standing(&api, &contact, "DONE").await;
     assert_became_one(&world, &program, &contact).await;
     assert_eq!((world.calls("create"), partner.journal().len()), (0, 1));

@@ -29,6 +29,8 @@ pub(crate) enum Turn {
     FailBefore,
     /// Everything is committed; the answer waits for this.
     AnswerAfter(Arc<Notify>),
+    /// The customer's row is written at once, the partner's reference of it only after this.
+    ReferenceAfter(Arc<Notify>),
     /// The rows are written only after this, long after the caller went away.
     CommitAfter(Arc<Notify>),
     /// The row is written, and taken back again because its reference is not taken.
@@ -134,9 +136,15 @@ async fn answer(shared: &Shared, turn: Option<Turn>, body: &Value) -> Response {
         }
         Some(Turn::CommitAfter(signal)) => {
             signal.notified().await;
-            commit(shared, body).await.unwrap_or_else(|refused| refused)
+            commit(shared, body, None)
+                .await
+                .unwrap_or_else(|refused| refused)
         }
-        turn => match commit(shared, body).await {
+        Some(Turn::ReferenceAfter(signal)) => {
+            let committed = commit(shared, body, Some(&signal)).await;
+            committed.unwrap_or_else(|refused| refused)
+        }
+        turn => match commit(shared, body, None).await {
             Err(refused) => refused,
             Ok(created) => match turn {
                 Some(Turn::AnswerLost) => {
@@ -159,9 +167,16 @@ async fn answer(shared: &Shared, turn: Option<Turn>, body: &Value) -> Response {
 }
 
 /// The rows, each in a commit of its own.
-async fn commit(shared: &Shared, body: &Value) -> Result<Response, Response> {
+async fn commit(
+    shared: &Shared,
+    body: &Value,
+    before_reference: Option<&Notify>,
+) -> Result<Response, Response> {
     let id = insert_customer(shared, body).await?;
     let reference = text(&body["principalMember"]["partnerCustomerId"]);
+    if let Some(signal) = before_reference {
+        signal.notified().await;
+    }
     shared
         .writer
         .sql(format!(
