@@ -1,6 +1,7 @@
 //! Converted leads that become customers, judged by what MicroBima's tables and the CRM hold in the end.
 
 mod asking;
+mod attached;
 mod desk;
 mod direct;
 pub(crate) mod partner_api;

@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
+use pugmark_queue::db::Engine;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
@@ -180,7 +181,9 @@ async fn commit(
     shared
         .writer
         .sql(format!(
-            "INSERT INTO partner_customers (\"customerId\", \"partnerId\", \"partnerCustomerId\") VALUES ('{id}', 1, '{reference}')"
+            "INSERT INTO partner_customers (\"customerId\", \"partnerId\", \"partnerCustomerId\", \"updatedAt\") \
+             VALUES ('{id}', 1, '{reference}', {})",
+            now(&shared.writer)
         ))
         .await;
     shared.committed.notify_one();
@@ -202,12 +205,14 @@ async fn insert_customer(shared: &Shared, body: &Value) -> Result<String, Respon
         Some(email) => format!("'{email}'"),
         None => "NULL".to_owned(),
     };
+    let now = now(&shared.writer);
     let inserted = shared
         .writer
         .try_sql(format!(
             "INSERT INTO customers (\"id\", \"firstName\", \"lastName\", \"email\", \"phoneNumber\", \"dateOfBirth\", \"gender\", \
-             \"idType\", \"idNumber\", \"status\", \"createdByPartnerId\") VALUES ('{id}', '{}', '{}', {email}, '{}', '{}', \
-             '{gender}', '{kind}', '{}', 'PENDING_ACTIVATION', 1)",
+             \"idType\", \"idNumber\", \"status\", \"onboardingStep\", \"createdByPartnerId\", \"createdAt\", \"updatedAt\") \
+             VALUES ('{id}', '{}', '{}', {email}, '{}', '{}', '{gender}', '{kind}', '{}', 'PENDING_ACTIVATION', 'BASIC_INFO', 1, \
+             {now}, {now})",
             text(&member["firstName"]),
             text(&member["lastName"]),
             text(&member["phoneNumber"]),
@@ -222,6 +227,14 @@ async fn insert_customer(shared: &Shared, body: &Value) -> Result<String, Respon
             "DUPLICATE_ID_NUMBER",
             Some(("idNumber", "DUPLICATE_ID_NUMBER")),
         )),
+    }
+}
+
+/// The time as the application sends it.
+fn now(writer: &Writer) -> &'static str {
+    match writer.engine() {
+        Engine::Sqlite => "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)",
+        Engine::Postgres => crate::microbima::NOW,
     }
 }
 

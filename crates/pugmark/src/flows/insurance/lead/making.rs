@@ -7,7 +7,8 @@ use pugmark_queue::db::{Conn, Ts};
 use pugmark_queue::{NewOperation, NotBefore, Queue, QueueError, Release};
 use serde_json::{Value, json};
 
-use super::{Attempt, Stop, blocked, check_partner, incomplete, reservation, undecided};
+use super::still::{incomplete, undecided};
+use super::{Attempt, Stop, blocked, check_partner, reservation};
 use crate::delivery::{Trouble, waited_for};
 use crate::flows::insurance::inbound;
 use crate::flows::insurance::plan::CUSTOMER;
