@@ -3,6 +3,7 @@
 mod accounts;
 mod capture;
 mod tasks;
+mod webhooks;
 
 mod mapping;
 mod polling;
@@ -107,6 +108,7 @@ pub(super) async fn run(
             let db = check_store(&settings, &mut findings).await;
             check_crm(&settings, db.as_ref(), &mut findings).await;
             accounts::check(&settings, &mut findings).await;
+            webhooks::check(&settings, db.as_ref(), &mut findings).await;
             if let Some(db) = db {
                 db.close().await;
             }

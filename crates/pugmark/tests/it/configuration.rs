@@ -362,3 +362,58 @@ fn values_of_new_contacts_are_texts_of_the_operators_choice() {
         "a text of digits stays a text"
     );
 }
+
+#[test]
+fn secrets_of_webhooks_are_lists_and_what_could_be_guessed_is_refused() {
+    let settings = read(
+        "",
+        [
+            (
+                "VTIGER_WEBHOOK_SECRET",
+                "secret-of-last-year, secret-of-this-year",
+            ),
+            (
+                "VTIGER_WEBHOOK_SIGNING_KEY",
+                "whsec_c2lnbmluZy1rZXktb2YtdGhpcy10ZXN0",
+            ),
+            ("VTIGER_WEBHOOK_PATH_SECRET", "path-secret-of-this-test"),
+        ],
+    )
+    .expect("right");
+    let secrets = &settings.webhooks.secrets;
+    assert_eq!(
+        (secrets.hmac.len(), secrets.path.len(), secrets.header.len()),
+        (2, 1, 0)
+    );
+    assert_eq!(secrets.hmac[1].expose_secret(), "secret-of-this-year");
+    assert_eq!(secrets.signing[0].as_slice(), b"signing-key-of-this-test");
+    let shown = format!("{settings:?}");
+    assert!(
+        !shown.contains("secret-of") && !shown.contains("signing-key"),
+        "{shown}"
+    );
+
+    let file = "[webhooks]\nheader = \"no header\"\ntolerance = \"0s\"";
+    let (names, message) = problems(
+        file,
+        [
+            ("VTIGER_WEBHOOK_SECRET", "short"),
+            ("VTIGER_WEBHOOK_SIGNING_KEY", "whsec_dG9vIHNob3J0"),
+            ("VTIGER_WEBHOOK_PATH_SECRET", "has/a/slash-and-is-long"),
+            ("MICROBIMA_URL", "http://api.example.org"),
+        ],
+    );
+    assert_eq!(
+        names,
+        [
+            "MICROBIMA_API_KEY",
+            "MICROBIMA_URL",
+            "VTIGER_WEBHOOK_PATH_SECRET",
+            "VTIGER_WEBHOOK_SECRET",
+            "VTIGER_WEBHOOK_SIGNING_KEY",
+            "webhooks.header",
+            "webhooks.tolerance",
+        ]
+    );
+    assert!(!message.contains("dG9vIHNob3J0"), "{message}");
+}

@@ -16,6 +16,7 @@ mod cli;
 mod cloud;
 mod configuration;
 mod console;
+mod conversions;
 mod correlation;
 mod crash;
 mod crash_everything;

@@ -89,6 +89,11 @@ async fn history(world: &World) {
             "INSERT INTO task_assignments (task_id, requirement_id, customer_id, assignee, assigned_at) \
              {series} SELECT {text}, {text}, {text}, '19x1', {now} FROM g"
         ),
+        format!(
+            "INSERT INTO lead_conversions (record_id, module, claim, noticed_by, state, id_type, id_number, correlation_id, \
+             created_at, updated_at) \
+             {series} SELECT '12x' || n, 'Contacts', 'none', 'poll', 'RESERVED', 'PASSPORT', CAST(n AS TEXT), 'c', {now}, {now} FROM g"
+        ),
     ] {
         program.sql(sql).await;
     }
@@ -96,7 +101,7 @@ async fn history(world: &World) {
         program.sql("ANALYZE customers; ANALYZE change_log; ANALYZE crm_links; ANALYZE vtiger_sync_queue; ANALYZE missing_requirements").await;
         program.sql("ANALYZE customers; ANALYZE change_log; ANALYZE crm_links; ANALYZE vtiger_sync_queue; ANALYZE task_assignments").await;
         program.sql("ANALYZE customers; ANALYZE change_log; ANALYZE crm_links; ANALYZE vtiger_sync_queue; \
-             ANALYZE policies; ANALYZE policy_payments; ANALYZE payment_summaries").await;
+             ANALYZE policies; ANALYZE policy_payments; ANALYZE payment_summaries; ANALYZE lead_conversions").await;
     }
 }
 
@@ -169,6 +174,25 @@ fn hot(engine: Engine) -> Vec<(&'static str, String, &'static str)> {
         store::backfill::CREATION_HAS_BEGUN.to_owned(),
         id,
     ));
+    for (name, sql, parameters) in [
+        (
+            "link of a record",
+            store::links::OF_RECORD,
+            "'Contacts', '12x100'",
+        ),
+        (
+            "open conversion",
+            store::lead_conversions::IS_OPEN,
+            "'12x100'",
+        ),
+        (
+            "reserved document",
+            store::lead_conversions::RESERVED,
+            "'PASSPORT', '100'",
+        ),
+    ] {
+        all.push((name, sql.to_owned(), parameters));
+    }
     let assignments = [
         (
             "tasks of a requirement",

@@ -77,6 +77,8 @@ async fn every_proof_that_is_switched_on_opens_the_door_and_a_wrong_one_closes_i
         assert_eq!(answer.message(), "The delivery is not accepted");
         assert!(!answer.text.contains(PATH_SECRET), "{}", answer.text);
     }
+    let refused = send(in_path("guessed-secret")).await;
+    refused.assert_error(401, "UNAUTHORIZED", "/webhooks/vtiger/***");
     running.shutdown().await;
 }
 

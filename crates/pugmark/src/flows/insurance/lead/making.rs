@@ -7,7 +7,8 @@ use pugmark_queue::db::{Conn, Ts};
 use pugmark_queue::{NewOperation, NotBefore, Queue, QueueError, Release};
 use serde_json::{Value, json};
 
-use super::{Attempt, Stop, blocked, check_partner, incomplete, reservation, undecided};
+use super::still::{incomplete, undecided};
+use super::{Attempt, Stop, blocked, check_partner, reservation};
 use crate::delivery::{Trouble, waited_for};
 use crate::flows::insurance::inbound;
 use crate::flows::insurance::plan::CUSTOMER;
@@ -19,17 +20,22 @@ use crate::store::{SliceMode, alike, change_log, slice_mode};
 
 /// What MicroBima may still do after it was given up on: its own requests end within that time.
 const LATE: Duration = Duration::from_secs(30);
-/// How soon is looked again for what a call may have made.
+/// The soonest that is looked again for what a call may have made.
 const LOOK: Duration = Duration::from_millis(500);
 
 impl Attempt<'_> {
+    /// The longest a call may take.
+    fn longest(&self) -> Duration {
+        let longest = self.handler.partner.as_ref().map(Partner::call_timeout);
+        longest.unwrap_or(LATE)
+    }
+
     /// An earlier call may still make the customer; it was looked for a moment ago.
     pub(super) fn wait_for_late(&self, conversion: &Conversion) -> Result<(), Stop> {
-        let longest = self.handler.partner.as_ref().map(Partner::call_timeout);
-        let longest = longest.unwrap_or(LATE);
+        let longest = self.longest();
         match conversion.sent_at {
             Some(sent) if Ts::now() < sent.after(longest + LATE.min(longest)) => {
-                Err(unclear("an earlier call may still make the customer", LOOK).into())
+                Err(unclear("an earlier call may still make the customer", look(longest)).into())
             }
             _ => Ok(()),
         }
@@ -162,9 +168,10 @@ impl Attempt<'_> {
                 trouble.into()
             }
             Answer::Unknown(message) => {
-                let mut trouble = unclear(&message, LOOK);
+                let look = look(self.longest());
+                let mut trouble = unclear(&message, look);
                 trouble.release = Release::Unknown {
-                    not_before: Some(NotBefore::After(LOOK)),
+                    not_before: Some(NotBefore::After(look)),
                     code: Code::PartnerApiUnclear.to_string(),
                     message: trouble.message.clone(),
                 };
@@ -307,6 +314,11 @@ impl Ended {
             .await?;
         Ok(())
     }
+}
+
+/// How soon is looked again for what a call may have made: a few times while it may still come.
+fn look(longest: Duration) -> Duration {
+    LOOK.max(longest / 5)
 }
 
 fn unclear(what: &str, wait: Duration) -> Trouble {

@@ -6,6 +6,7 @@
 pub mod draft;
 mod making;
 pub mod reservation;
+mod still;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,19 +28,18 @@ use crate::crm::contact_fields::ContactFields;
 use crate::delivery::{Deliverer, Trouble, report};
 use crate::microbima::partner_api::Partner;
 use crate::problem::Code;
-use crate::store::alike::{self, Alike};
+use crate::store::alike;
 use crate::store::customers::Customer;
 use crate::store::field_mapping;
-use crate::store::lead_conversions::{self, Claim, Conversion, Standstill, State};
+use crate::store::lead_conversions::{self, Conversion, Standstill, State};
 use crate::store::{links, products};
 use draft::{Known, draft};
+use still::{TERMINATED, incomplete, is_converted, refused, same_document, taken, undecided};
 
 /// How soon a conversion that waits for a person is looked at again all the same.
 const LOOK_AGAIN: Duration = Duration::from_secs(3600);
 /// How soon a setting is looked at again.
 const SOON: Duration = Duration::from_secs(60);
-/// The field by which a contact shows where it comes from.
-const FROM_LEAD: &str = "isconvertedfromlead";
 const LEADS: &str = "Leads";
 
 /// Makes customers of converted leads.
@@ -400,103 +400,6 @@ impl Attempt<'_> {
             .await?;
         Ok(json!({ "result": "linked", "customer": customer }))
     }
-}
-
-const TERMINATED: &str = "TERMINATED";
-
-/// Whether it is known, or claimed by somebody who can know, that the contact came out of a lead.
-fn is_converted(conversion: &Conversion, contact: &Record) -> Result<(), Standstill> {
-    let claim = Claim::parse(&conversion.claim);
-    let shown = contact.get(FROM_LEAD).map(str::trim);
-    let converted = match shown {
-        Some("1" | "true" | "on" | "yes") => true,
-        // Where contacts do not show it, as on some Clouds, whoever can prove where it comes from is believed.
-        None | Some("") => claim >= Claim::Plain,
-        Some(_) => claim >= Claim::Signed,
-    };
-    if converted {
-        return Ok(());
-    }
-    let message = format!(
-        "The contact {} does not show that it came out of a lead, and nobody who signs what it says claims so. If it did, let the \
-         workflow sign its delivery, or register the customer by hand",
-        conversion.record_id
-    );
-    Err(refused(Code::NotConverted, message))
-}
-
-fn refused(code: Code, message: String) -> Standstill {
-    Standstill {
-        state: State::Refused,
-        missing: BTreeMap::new(),
-        candidate: None,
-        code: code.as_str(),
-        message,
-    }
-}
-
-/// Something is missing or wrong; `why` begins the sentence.
-fn incomplete(missing: BTreeMap<String, String>, why: &str) -> Standstill {
-    let parts: Vec<String> = missing
-        .iter()
-        .map(|(field, what)| format!("{field} {what}"))
-        .collect();
-    Standstill {
-        state: State::Incomplete,
-        candidate: None,
-        code: Code::LeadIncomplete.as_str(),
-        message: format!(
-            "{why}: {}. Fill it in on the contact in vTiger, or here; then it goes on",
-            parts.join("; ")
-        ),
-        missing,
-    }
-}
-
-fn undecided(
-    candidate: Option<String>,
-    missing: BTreeMap<String, String>,
-    message: String,
-) -> Standstill {
-    Standstill {
-        state: State::Undecided,
-        missing,
-        candidate,
-        code: Code::LeadUndecided.as_str(),
-        message,
-    }
-}
-
-fn taken(field: &str, what: &str) -> Standstill {
-    let message = format!(
-        "{field}: {what}. If it is the same person, link the two by hand; if not, correct the {field}"
-    );
-    undecided(None, [(field.to_owned(), what.to_owned())].into(), message)
-}
-
-fn same_document(same: &Alike) -> Standstill {
-    let id = &same.id;
-    let (what, candidate) = match &same.vtiger_id {
-        Some(contact) => (
-            format!("customer {id}, linked to the contact {contact}, has this document"),
-            None,
-        ),
-        None if same.status == TERMINATED => (
-            format!("the terminated customer {id} has this document"),
-            None,
-        ),
-        None => (
-            format!("customer {id} has this document and no contact"),
-            Some(id.clone()),
-        ),
-    };
-    let message = match &candidate {
-        Some(_) => format!(
-            "{what}. If it is the same person, decide to link the two; if not, correct the document"
-        ),
-        None => format!("{what}. Merge the contacts in vTiger by hand, or correct the document"),
-    };
-    undecided(candidate, [("idNumber".to_owned(), what)].into(), message)
 }
 
 /// A setting is missing or wrong.
