@@ -3,7 +3,7 @@
 use pugmark_sandbox::{Fault, FaultPlan};
 use serde_json::{Value, json};
 
-use super::{begun, until};
+use super::{PATH, begun, until};
 use crate::harness::{World, eventually, on_both_databases, sandbox};
 use crate::http::Api;
 
@@ -37,10 +37,16 @@ async fn untouched(
     ids
 }
 
-/// Makes a first sync of them to its end and lets go on what waits.
+/// Makes a first sync of them to its end, and lets go on what waits: a customer whose operation is being looked at in that moment would
+/// be left to it.
 async fn made(world: &World, running: &pugmark::app::Running, body: &Value) -> Value {
     let api = Api::of(running);
     begun(&api, body).await;
+    eventually("the end of linking", || async {
+        let run = api.get(PATH).await.data().clone();
+        (run["phase"] == "ended").then_some(())
+    })
+    .await;
     running
         .queue
         .resume("customer.create")
