@@ -157,7 +157,7 @@ pub struct FaultPlan {
 }
 
 /// Operations that store something.
-const WRITES: [&str; 4] = ["create", "revise", "update", "delete"];
+const WRITES: [&str; 5] = ["create", "revise", "update", "delete", "pugmark.upsert"];
 
 impl FaultPlan {
     /// A plan without rules.

@@ -215,6 +215,12 @@ impl VtigerSandbox {
         self.crm.run_cron().await
     }
 
+    /// What waits in the extension's outbox, each message signed as of now, for a test that sends them itself: in another order,
+    /// many times, all at once. For the CRM they are sent.
+    pub fn take_outbox(&self) -> Vec<WebhookRequest> {
+        self.crm.take_outbox()
+    }
+
     /// What becomes of webhooks on their way, from the next run of the cron task on.
     pub fn set_webhook_faults(&self, faults: WebhookFaults) {
         *self.crm.webhook_faults() = faults;
@@ -255,7 +261,7 @@ impl VtigerSandbox {
     }
 
     /// An administrator deletes the row that types `roleid` as a reference, so that users can be created, as with
-    /// [`Variant::RoleidDbFix`].
+    /// [`crate::Variant::RoleidDbFix`].
     pub fn apply_roleid_fix(&self) {
         self.crm.state().catalogue.make_roleid_text();
     }

@@ -263,3 +263,16 @@ async fn no_clear_password_is_kept_or_shown_anywhere() {
         .collect();
     assert_ne!(hashes[0], hashes[1], "each has a salt of its own");
 }
+
+#[tokio::test]
+async fn a_weak_password_makes_nobody_and_a_deleted_user_is_not_made_again() {
+    let (crm, caller) = sandbox().await;
+    let mut weak = asha();
+    weak["user_password"] = json!("short");
+    assert_eq!(create(&caller, &weak).await.code(), "WEAK_PASSWORD");
+    assert_eq!(crm.journal().count_created("Users"), 0);
+    create(&caller, &asha()).await.result();
+    assert!(crm.delete_user("19x6", "19x1"));
+    assert_eq!(create(&caller, &asha()).await.code(), "RECORD_DELETED");
+    assert_eq!(crm.journal().count_created("Users"), 1);
+}

@@ -22,6 +22,7 @@ mod releases;
 mod sessions;
 mod store;
 mod supabase;
+mod sync;
 mod upsert;
 mod users;
 mod values;

@@ -335,3 +335,25 @@ async fn a_receiver_is_set_only_with_a_proper_address_and_secret() {
     let info = caller.get("pugmark.info", &[]).await.result();
     assert_eq!(info["modules"], json!(["Contacts", "Leads", "Accounts"]));
 }
+
+#[tokio::test]
+async fn what_waits_can_be_taken_and_sent_by_the_test_itself() {
+    let (crm, caller, _) = sandbox().await;
+    let receiver = Receiver::start().await;
+    receive(&caller, &receiver).await;
+    let made = contacts(&crm, 250);
+    let taken = crm.take_outbox();
+    assert_eq!((taken.len(), crm.webhooks_waiting()), (250, 0));
+    assert_eq!(crm.run_cron().await, CronReport::default());
+    let last = taken.last().unwrap();
+    assert_eq!(last.send().await.unwrap(), 200);
+    let received = receiver.take();
+    assert!(is_genuine(&received[0]));
+    assert_eq!(ids(&received), made[249..]);
+    contacts(&crm, 1);
+    assert_eq!(
+        crm.run_cron().await.sent,
+        1,
+        "what comes later is sent as ever"
+    );
+}

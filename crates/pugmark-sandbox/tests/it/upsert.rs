@@ -129,7 +129,7 @@ async fn a_call_that_died_in_the_middle_is_repeated_without_a_second_record() {
     assert_eq!(upsert(&caller, &wish).await.status, 500);
     assert_eq!(crm.journal().count_created("Contacts"), 2);
     let again = upsert(&caller, &wish).await;
-    assert_eq!(statuses(&again), ["unchanged", "unchanged", "created"]);
+    assert_eq!(statuses(&again), ["unchanged", "updated", "created"]);
     assert_eq!(crm.journal().count_created("Contacts"), 3);
 }
 
@@ -144,6 +144,10 @@ async fn one_bad_element_refuses_itself_alone() {
             {"reference": "b", "fields": {"nothing": "x"}},
             {"reference": "longer than twenty characters", "fields": {}},
             "no object",
+            {"reference": "c", "fields": {"lastname": "Nobody's", "assigned_user_id": "19x999"}},
+            {"reference": "d", "fields": {"lastname": "Bare", "account_id": "11"}},
+            {"reference": "e", "fields": {"lastname": "When", "createdtime": "2020-01-01 00:00:00"}},
+            {"reference": "f", "fields": {"lastname": "Other", "c_ref": "g"}},
             person("good", "1"),
         ]),
     )
@@ -156,6 +160,10 @@ async fn one_bad_element_refuses_itself_alone() {
             "INVALID_FIELD",
             "INVALID_INPUT",
             "INVALID_INPUT",
+            "REFERENCE_INVALID",
+            "REFERENCE_INVALID",
+            "INVALID_FIELD",
+            "INVALID_FIELD",
             "created"
         ]
     );

@@ -24,6 +24,7 @@ mod delivery_model;
 mod demo;
 mod derived_events;
 mod doctor;
+mod extension;
 mod faults;
 mod field_mapping;
 mod gap;

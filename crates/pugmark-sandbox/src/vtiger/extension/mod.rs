@@ -103,7 +103,9 @@ pub(super) fn dispatch(
     match name {
         "pugmark.info" => Ok(info(call, config, may_set_passwords)),
         "pugmark.user_find" => users::find(call, text("userName")),
-        "pugmark.user_create" => users::create(call, &users::texts(&element()?)),
+        "pugmark.user_create" => {
+            users::create(call, &users::texts(&element()?), config.shortest_password)
+        }
         "pugmark.user_update" => users::update(call, text("id"), &users::texts(&element()?)),
         "pugmark.user_password" => {
             let shortest = config.shortest_password;

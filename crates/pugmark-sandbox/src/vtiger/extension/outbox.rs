@@ -59,7 +59,9 @@ pub(super) struct Row {
 
 #[derive(Debug)]
 pub(super) struct Outbox {
-    pub(super) rows: Vec<Row>,
+    rows: Vec<Row>,
+    /// No row before this one waits.
+    head: usize,
     last: u64,
     /// Rows up to this one were removed.
     removed: u64,
@@ -90,6 +92,7 @@ impl Outbox {
     pub(super) fn new() -> Self {
         Self {
             rows: Vec::new(),
+            head: 0,
             last: 0,
             removed: 0,
             modules: WATCHED.map(str::to_owned).to_vec(),
@@ -114,6 +117,20 @@ impl Outbox {
         if let Some(row) = self.rows.drain(..gone).next_back() {
             self.removed = row.id;
         }
+        self.head = self.head.saturating_sub(gone);
+    }
+
+    /// The first row that waits.
+    pub(super) fn first_waiting(&mut self) -> Option<&mut Row> {
+        let waits = |row: &Row| matches!(row.delivery, Delivery::Waiting { .. });
+        let passed = self.rows[self.head..].iter().position(waits);
+        self.head = passed.map_or(self.rows.len(), |passed| self.head + passed);
+        self.rows.get_mut(self.head)
+    }
+
+    pub(super) fn row(&mut self, id: u64) -> Option<&mut Row> {
+        let at = self.rows.binary_search_by_key(&id, |row| row.id).ok()?;
+        self.rows.get_mut(at)
     }
 
     pub(super) fn waiting(&self) -> usize {

@@ -210,21 +210,35 @@ impl Crm {
 
     fn next_message(&self) -> Next {
         let now = self.now();
-        let state = self.state();
-        let waits = |row: &&Row| matches!(row.delivery, Delivery::Waiting { .. });
-        let receiver = &state.extension.receiver;
-        let head = state.extension.outbox.rows.iter().find(waits);
-        let Some(row) = head.filter(|_| receiver.enabled && state.registry.has_extension()) else {
+        let mut state = self.state();
+        if !state.extension.receiver.enabled || !state.registry.has_extension() {
+            return Next::Nothing;
+        }
+        let Some(row) = state.extension.outbox.first_waiting().cloned() else {
             return Next::Nothing;
         };
-        if !receiver.has(&row.module) || now.duration_since(row.at) > LONGEST {
+        let wanted = state.extension.receiver.has(&row.module);
+        if !wanted || now.duration_since(row.at) > LONGEST {
             return Next::GiveUp(row.id);
         }
         match row.delivery {
             Delivery::Waiting { next, .. } if next > now => Next::Nothing,
-            _ => message(&state, row, now)
+            _ => message(&state, &row, now)
                 .map_or(Next::Nothing, |request| Next::Send(row.id, request)),
         }
+    }
+
+    /// What waits, signed as of now, without sending it; it counts as sent.
+    pub(in crate::vtiger) fn take_outbox(&self) -> Vec<WebhookRequest> {
+        let now = self.now();
+        let mut state = self.state();
+        let mut taken = Vec::new();
+        while let Some(row) = state.extension.outbox.first_waiting() {
+            row.delivery = Delivery::Sent;
+            let row = row.clone();
+            taken.extend(message(&state, &row, now));
+        }
+        taken
     }
 
     /// Notes a failure; says whether the message was given up with it.
@@ -253,8 +267,7 @@ impl Crm {
 
     fn settle(&self, id: u64, to: impl FnOnce(Delivery) -> Delivery) -> Option<Delivery> {
         let mut state = self.state();
-        let mut rows = state.extension.outbox.rows.iter_mut();
-        let row = rows.find(|row| row.id == id)?;
+        let row = state.extension.outbox.row(id)?;
         row.delivery = to(row.delivery);
         Some(row.delivery)
     }

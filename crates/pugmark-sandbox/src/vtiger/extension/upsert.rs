@@ -14,6 +14,9 @@ const MOST: usize = 100;
 /// Most characters of a reference.
 const LONGEST: usize = 128;
 
+/// Where a record comes from: taken when it is made, and never again.
+const ORIGIN: &str = "source";
+
 /// What is wanted of one record.
 struct Wish {
     reference: String,
@@ -159,6 +162,9 @@ fn read(call: &Call<'_>, target: Target<'_>, element: &Value) -> Result<Wish, Fa
             if value.is_array() || value.is_object() {
                 return Err(wrong(format!("{field} must be a single value")));
             }
+            if name != "expect" {
+                check_written(call, target, &reference, (field, value))?;
+            }
         }
         Ok(part)
     };
@@ -170,19 +176,65 @@ fn read(call: &Call<'_>, target: Target<'_>, element: &Value) -> Result<Wish, Fa
     })
 }
 
+/// What vTiger would leave out without a word, or die of, is refused.
+fn check_written(
+    call: &Call<'_>,
+    target: Target<'_>,
+    reference: &str,
+    (name, value): (&String, &Value),
+) -> Result<(), Failure> {
+    let about = call.state.catalogue.module(target.module);
+    let Some(field) = about.field(name).map(|at| &about.fields[at]) else {
+        return Ok(());
+    };
+    let wrong = |message: String| Failure::refused("INVALID_FIELD", message);
+    let text = Input::read(value).text().to_owned();
+    if name == target.field && text != reference {
+        return Err(wrong(format!("{name} must hold the reference")));
+    }
+    if !field.editable && name != ORIGIN {
+        return Err(wrong(format!("{name} cannot be written")));
+    }
+    let what = match &field.kind {
+        _ if text.is_empty() => return Ok(()),
+        Kind::Owner if !is_owner(call, &text) => "names no user or group",
+        Kind::Reference(_) if !is_id(&text) => "must be an id",
+        _ => return Ok(()),
+    };
+    Err(Failure::refused(
+        "REFERENCE_INVALID",
+        format!("{name} {what}"),
+    ))
+}
+
+fn is_owner(call: &Call<'_>, id: &str) -> bool {
+    let Some((module, number)) = call.state.locate(call.dialect, id) else {
+        return false;
+    };
+    let name = &call.state.catalogue.module(module).name;
+    matches!(name.as_str(), "Users" | "Groups") && call.dialect.id(name, number) == id
+}
+
+fn is_id(text: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    text.split_once('x')
+        .is_some_and(|(prefix, number)| digits(prefix) && digits(number))
+}
+
 fn settle(call: &mut Call<'_>, target: Target<'_>, wish: &Wish) -> Result<Settled, Failure> {
     let key = (target.module, wish.reference.clone());
-    let noted = call.state.extension.references.get(&key).copied().flatten();
-    if let Some(number) = noted {
+    let noted = call.state.extension.references.get(&key).copied();
+    if let Some(Some(number)) = noted {
         if call.state.store.row(target.module, number).is_none() {
             return Ok(Settled::Gone(call.dialect.id(target.name, number)));
         }
-        return revise(call, target, number, wish);
+        return revise(call, target, number, (wish, false));
     }
     let holder = holder(call, target, &wish.reference)?;
     call.state.extension.references.insert(key.clone(), holder);
     match holder {
-        Some(number) => revise(call, target, number, wish),
+        // Where a making was cut off, everything is written once more.
+        Some(number) => revise(call, target, number, (wish, noted.is_some())),
         None => {
             let number = create(call, target, wish)?;
             call.state.extension.references.insert(key, Some(number));
@@ -234,7 +286,7 @@ fn revise(
     call: &mut Call<'_>,
     target: Target<'_>,
     number: u64,
-    wish: &Wish,
+    (wish, unfinished): (&Wish, bool),
 ) -> Result<Settled, Failure> {
     let id = call.dialect.id(target.name, number);
     let module = target.module;
@@ -254,7 +306,9 @@ fn revise(
     }
     let mut changes = wish.fields.clone();
     changes.insert(target.field.to_owned(), json!(wish.reference));
-    changes.retain(|name, value| !holds(call, module, number, name, value));
+    changes.retain(|name, value| {
+        name != ORIGIN && (unfinished || !holds(call, module, number, name, value))
+    });
     if changes.is_empty() {
         return Ok(Settled::Is("unchanged", id));
     }

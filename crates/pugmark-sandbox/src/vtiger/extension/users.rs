@@ -53,7 +53,7 @@ pub(super) fn find(call: &mut Call<'_>, user_name: &str) -> Answer {
 }
 
 /// Creates a user, once for each reference.
-pub(super) fn create(call: &mut Call<'_>, element: &Map<String, Value>) -> Answer {
+pub(super) fn create(call: &mut Call<'_>, element: &Map<String, Value>, shortest: usize) -> Answer {
     if let Some(missing) = MANDATORY.iter().find(|name| text(element, name).is_empty()) {
         return Err(Failure::mandatory(missing));
     }
@@ -61,13 +61,19 @@ pub(super) fn create(call: &mut Call<'_>, element: &Map<String, Value>) -> Answe
     if let Some(number) = users::of_reference(call.state, &reference) {
         return shown(call, number);
     }
+    if let Some(number) = call.state.references.get(&reference) {
+        let id = call.dialect.id("Users", *number);
+        let message = format!("The user {id} of this reference was deleted");
+        return Err(Failure::refused("RECORD_DELETED", message));
+    }
+    check_password(text(element, "user_password"), shortest)?;
+    let mut fields = element.clone();
+    settle_role(call, &mut fields)?;
     let user_name = text(element, "user_name");
     if !users::named(call.state, user_name).is_empty() {
         let message = format!("A user named {user_name} exists");
         return Err(Failure::refused("DUPLICATE_USER_NAME", message));
     }
-    let mut fields = element.clone();
-    settle_role(call, &mut fields)?;
     let known =
         |name: &String| MANDATORY.contains(&name.as_str()) || OPTIONAL.contains(&name.as_str());
     fields.retain(|name, _| known(name));
@@ -99,13 +105,18 @@ pub(super) fn set_password(
     shortest: usize,
 ) -> Answer {
     let number = existing(call, id)?;
-    if password.chars().count() < shortest {
-        let message = format!("The password is shorter than {shortest} characters");
-        return Err(Failure::refused("WEAK_PASSWORD", message));
-    }
+    check_password(password, shortest)?;
     let users = call.users()?;
     call.set_password(users, number, password);
     Ok(json!({ "id": call.dialect.id("Users", number) }))
+}
+
+fn check_password(password: &str, shortest: usize) -> Result<(), Failure> {
+    if password.chars().count() >= shortest {
+        return Ok(());
+    }
+    let message = format!("The password is shorter than {shortest} characters");
+    Err(Failure::refused("WEAK_PASSWORD", message))
 }
 
 /// A role that is sent must exist; it may be named by its id or its name, and the id takes the name's place.
