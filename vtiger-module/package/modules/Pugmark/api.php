@@ -8,6 +8,8 @@ require_once 'modules/Pugmark/crm/Services.php';
 /** Does the work of an operation; lets nothing out but vTiger's own kind of error. */
 function pugmark_answer($operation, $user, callable $work)
 {
+    // The CRM prints remarks in places; before the answer they would break it.
+    ob_start();
     try {
         $services = PugmarkServices::own();
         $administrator = is_object($user) && $user->is_admin === 'on';
@@ -21,6 +23,8 @@ function pugmark_answer($operation, $user, callable $work)
         error_log("Pugmark $operation: " . get_class($failure) . ' at ' . basename($failure->getFile()) . ':'
             . $failure->getLine());
         throw new WebServiceException('INTERNAL_SERVER_ERROR', 'The operation failed inside the CRM');
+    } finally {
+        ob_end_clean();
     }
 }
 

@@ -29,6 +29,13 @@ if ($pugmarkCrm === '' || !@chdir($pugmarkCrm) || !is_file('config.inc.php')) {
     fwrite(STDERR, "Not the folder of a vTiger CRM: $pugmarkCrm\n");
     exit(2);
 }
+// vTiger's configuration hides fatal errors.
+register_shutdown_function(function () {
+    $error = error_get_last();
+    if ($error && in_array($error['type'], array(E_ERROR, E_PARSE, E_CORE_ERROR, E_COMPILE_ERROR), true)) {
+        fwrite(STDERR, $error['message'] . "\n");
+    }
+});
 // vTiger wants its globals made at the top level.
 require 'config.inc.php';
 if (is_file('config_override.php')) {
@@ -61,6 +68,9 @@ function pugmark_main(array $arguments): int
         }
     } catch (PugmarkRefused $refused) {
         fwrite(STDERR, $refused->getMessage() . "\n");
+        return 1;
+    } catch (Throwable $failure) {
+        fwrite(STDERR, get_class($failure) . ': ' . $failure->getMessage() . "\n");
         return 1;
     }
     fwrite(STDERR, "Usage: pugmark.php install ZIP | settings [NAME VALUE] | status | uninstall [--drop-fields] [--keep-files]\n");

@@ -75,9 +75,19 @@ final class PugmarkCrmCustomFields implements PugmarkCustomFields
                 $field = Vtiger_Field::getInstance($name, Vtiger_Module::getInstance($module));
                 if ($field && $field->table === $table) {
                     $field->delete();
-                    $this->database->run("ALTER TABLE $table DROP COLUMN $name");
+                    $this->dropColumn($table, $name);
                 }
             }
+        }
+    }
+
+    /** Some versions of vTiger drop the column with the field, some leave it. */
+    private function dropColumn(string $table, string $column): void
+    {
+        $has = $this->database->rows('SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() '
+            . 'AND TABLE_NAME = ? AND COLUMN_NAME = ?', array($table, $column));
+        if ($has) {
+            $this->database->run("ALTER TABLE $table DROP COLUMN $column");
         }
     }
 

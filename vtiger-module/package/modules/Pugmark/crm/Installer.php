@@ -22,6 +22,7 @@ final class PugmarkInstaller
         'vtiger_pugmark_references' => "(module VARCHAR(50) CHARACTER SET ascii NOT NULL,
             reference VARCHAR(128) CHARACTER SET utf8 COLLATE utf8_bin NOT NULL,
             state VARCHAR(8) CHARACTER SET ascii NOT NULL, crmid INT(19) NULL, started_at DATETIME NOT NULL,
+            after_crmid INT(19) NOT NULL,
             PRIMARY KEY (module, reference), KEY crmid (crmid))",
         'vtiger_pugmark_outbox' => '(id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
             module VARCHAR(50) NOT NULL, crmid INT(19) NOT NULL, kind VARCHAR(10) NOT NULL, happened_at DATETIME NOT NULL,

@@ -11,6 +11,8 @@ final class PugmarkCrmRecords implements PugmarkRecords
     private $database;
     private $user;
     private $places = array();
+    private $described = array();
+    private $owners = array();
 
     public function __construct(PugmarkDatabase $database, $user)
     {
@@ -20,20 +22,38 @@ final class PugmarkCrmRecords implements PugmarkRecords
 
     public function fields(string $module): array
     {
-        if ($module === 'Users') {
-            throw new PugmarkRefused('ACCESS_DENIED', 'Users have operations of their own');
-        }
-        $described = $this->asked(function () use ($module) {
-            return vtws_describe($module, $this->user);
-        });
-        if (empty($described['isEntity'])) {
-            throw new PugmarkRefused('ACCESS_DENIED', "$module has no records");
-        }
         $types = array();
-        foreach ($described['fields'] as $field) {
+        foreach ($this->described($module) as $field) {
             $types[$field['name']] = $field['type']['name'];
         }
         return $types;
+    }
+
+    public function readOnly(string $module): array
+    {
+        $names = array();
+        foreach ($this->described($module) as $field) {
+            // The source is described as read-only, and taken on creation all the same.
+            if (empty($field['editable']) && $field['name'] !== 'source') {
+                $names[] = $field['name'];
+            }
+        }
+        return $names;
+    }
+
+    public function isOwner(string $id): bool
+    {
+        if (!isset($this->owners[$id])) {
+            $row = null;
+            foreach (array('Users' => 'SELECT id FROM vtiger_users WHERE id = ? AND deleted = 0',
+                'Groups' => 'SELECT groupid FROM vtiger_groups WHERE groupid = ?') as $kind => $sql) {
+                list($prefix) = explode('x', $this->id($kind, 1));
+                $number = PugmarkInput::number($id, $prefix);
+                $row = $row ?: ($number > 0 ? $this->database->row($sql, array($number)) : null);
+            }
+            $this->owners[$id] = $row !== null;
+        }
+        return $this->owners[$id];
     }
 
     public function longest(string $module, string $field): int
@@ -77,8 +97,10 @@ final class PugmarkCrmRecords implements PugmarkRecords
         });
     }
 
-    public function create(string $module, array $fields, bool $bulk): int
+    public function create(string $module, array $fields, bool $bulk, string $mark): int
     {
+        // The source is stored with the very first row of a record.
+        $fields = array('source' => $mark) + $fields;
         $record = $this->saved($bulk, function () use ($module, $fields) {
             return vtws_create($module, $fields, $this->user);
         });
@@ -86,8 +108,39 @@ final class PugmarkCrmRecords implements PugmarkRecords
         return (int) $parts[1];
     }
 
+    public function unmark(int $crmid, string $source): void
+    {
+        $this->database->run("UPDATE vtiger_crmentity SET source = ? WHERE crmid = ? AND source LIKE 'PUGMARK %'",
+            array($source === '' ? 'WEBSERVICE' : strtoupper($source), $crmid));
+    }
+
+    public function repair(string $module, int $crmid): void
+    {
+        $entity = CRMEntity::getInstance($module);
+        foreach ($entity->tab_name as $table) {
+            if ($table !== 'vtiger_crmentity' && isset($entity->tab_name_index[$table])) {
+                $key = $entity->tab_name_index[$table];
+                $this->database->run("INSERT IGNORE INTO $table ($key) VALUES (?)", array($crmid));
+            }
+        }
+        $this->unmark($crmid, '');
+    }
+
+    public function discard(string $module, string $field, string $mark, int $after): void
+    {
+        $place = $this->place($module, $field);
+        // As the recycle bin does it; vTiger's own deletion would trip over the missing rows.
+        $this->database->run("UPDATE vtiger_crmentity e LEFT JOIN {$place['tablename']} t ON t.{$place['key']} = e.crmid "
+            . "SET e.deleted = 1 WHERE e.crmid > ? AND e.source = ? AND e.setype = ? AND e.deleted = 0 "
+            . "AND (t.{$place['columnname']} IS NULL OR t.{$place['columnname']} = '')", array($after, $mark, $this->kept($module)));
+    }
+
     public function revise(string $module, int $crmid, array $fields, bool $bulk): void
     {
+        // vTiger decodes HTML entities in what it revises, and only there.
+        $fields = array_map(function ($value) {
+            return is_string($value) ? str_replace('&', '&amp;', $value) : $value;
+        }, $fields);
         $this->saved($bulk, function () use ($module, $crmid, $fields) {
             return vtws_revise(array('id' => $this->id($module, $crmid)) + $fields, $this->user);
         });
@@ -96,6 +149,23 @@ final class PugmarkCrmRecords implements PugmarkRecords
     public function id(string $module, int $crmid): string
     {
         return vtws_getWebserviceEntityId($module, $crmid);
+    }
+
+    private function described(string $module): array
+    {
+        if ($module === 'Users') {
+            throw new PugmarkRefused('ACCESS_DENIED', 'Users have operations of their own');
+        }
+        if (!isset($this->described[$module])) {
+            $described = $this->asked(function () use ($module) {
+                return vtws_describe($module, $this->user);
+            });
+            if (empty($described['isEntity'])) {
+                throw new PugmarkRefused('ACCESS_DENIED', "$module has no records");
+            }
+            $this->described[$module] = $described['fields'];
+        }
+        return $this->described[$module];
     }
 
     private function saved(bool $bulk, callable $save): array

@@ -77,7 +77,7 @@ final class PugmarkServices
     public function fields(): PugmarkFields
     {
         require_once __DIR__ . '/CustomFields.php';
-        return new PugmarkFields(new PugmarkCrmCustomFields($this->database), $this->settings);
+        return new PugmarkFields(new PugmarkCrmCustomFields($this->database), $this->settings, $this->locks);
     }
 
     public function receiver(): PugmarkReceiver

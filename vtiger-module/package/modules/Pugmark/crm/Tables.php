@@ -64,22 +64,29 @@ final class PugmarkSqlReferences implements PugmarkReferenceTable
 
     public function find(string $module, string $reference)
     {
-        $row = $this->database->row('SELECT state, crmid FROM vtiger_pugmark_references WHERE module = ? AND reference = ?',
+        $row = $this->database->row('SELECT state, crmid, after_crmid FROM vtiger_pugmark_references WHERE module = ? AND reference = ?',
             array($module, $reference));
         return $row === null ? null
-            : array('state' => $row['state'], 'crmid' => $row['crmid'] === null ? null : (int) $row['crmid']);
+            : array('state' => $row['state'], 'crmid' => $row['crmid'] === null ? null : (int) $row['crmid'],
+                'after' => (int) $row['after_crmid']);
     }
 
     public function start(string $module, string $reference): void
     {
-        $this->database->run("INSERT IGNORE INTO vtiger_pugmark_references (module, reference, state, started_at) "
-            . "VALUES (?, ?, 'started', UTC_TIMESTAMP())", array($module, $reference));
+        $this->database->run("INSERT IGNORE INTO vtiger_pugmark_references (module, reference, state, started_at, after_crmid) "
+            . "SELECT ?, ?, 'started', UTC_TIMESTAMP(), COALESCE(MAX(crmid), 0) FROM vtiger_crmentity", array($module, $reference));
     }
 
     public function finish(string $module, string $reference, int $crmid): void
     {
         $this->database->run("UPDATE vtiger_pugmark_references SET state = 'done', crmid = ? "
             . 'WHERE module = ? AND reference = ?', array($crmid, $module, $reference));
+    }
+
+    public function forget(string $module, string $reference): void
+    {
+        $this->database->run("DELETE FROM vtiger_pugmark_references WHERE module = ? AND reference = ? AND state = 'started'",
+            array($module, $reference));
     }
 }
 

@@ -39,8 +39,8 @@ final class PugmarkCrmUserAccounts implements PugmarkUserAccounts
     public function passwordPattern(): string
     {
         global $validation_regex;
-        return empty($validation_regex['password_regex']) ? ''
-            : '/' . str_replace('/', '\/', $validation_regex['password_regex']) . '/';
+        // Applied as vTiger applies it.
+        return empty($validation_regex['password_regex']) ? '' : '/' . $validation_regex['password_regex'] . '/i';
     }
 
     public function create(array $fields): int

@@ -44,7 +44,7 @@ final class PugmarkAccess
     public function maySetPasswords(string $caller): bool
     {
         $names = array_map(array($this, 'folded'), $this->settings->items('password_callers'));
-        return $caller !== '' && in_array($this->folded($caller), $names, true);
+        return in_array($this->folded($caller), $names, true);
     }
 
     /** @return string[] the operations that this caller may use */

@@ -15,11 +15,13 @@ final class PugmarkFields
 
     private $fields;
     private $settings;
+    private $locks;
 
-    public function __construct(PugmarkCustomFields $fields, PugmarkSettings $settings)
+    public function __construct(PugmarkCustomFields $fields, PugmarkSettings $settings, PugmarkLocks $locks)
     {
         $this->fields = $fields;
         $this->settings = $settings;
+        $this->locks = $locks;
     }
 
     /** Makes what is missing. @throws PugmarkRefused INVALID_INPUT */
@@ -33,6 +35,19 @@ final class PugmarkFields
                 throw new PugmarkRefused('INVALID_INPUT', "$module is no module with custom fields");
             }
         }
+        // vTiger checks no names: two set-ups at once would make each field twice.
+        if (!$this->locks->take('setup', PugmarkUpsert::LOCK_SECONDS)) {
+            throw new PugmarkRefused('BUSY', 'Another call makes the fields');
+        }
+        try {
+            return $this->make($modules, $given);
+        } finally {
+            $this->locks->release('setup');
+        }
+    }
+
+    private function make(array $modules, string $given): array
+    {
         $made = array();
         $indexed = false;
         foreach ($modules as $module) {

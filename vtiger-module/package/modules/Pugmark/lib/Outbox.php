@@ -77,6 +77,7 @@ final class PugmarkOutbox
     /** Removes what is too old or too much; the newest row stays, so that numbers are never given out again. */
     public function trim(): void
     {
+        $this->settings->reload();
         $newest = $this->table->newest();
         $tooMany = $newest - $this->settings->count('outbox_rows');
         $tooOld = $this->table->newestAged($this->settings->count('outbox_days') * 86400);

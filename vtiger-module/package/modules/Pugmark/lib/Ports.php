@@ -13,7 +13,7 @@ interface PugmarkSettingsTable
 /** Which record belongs to which reference of ours; at most one row for a module and reference. */
 interface PugmarkReferenceTable
 {
-    /** @return array|null with state ('started' or 'done') and crmid (int or null) */
+    /** @return array|null with state ('started' or 'done'), crmid (int or null), and after: the newest record's number at the start */
     public function find(string $module, string $reference);
 
     /** Notes that a record is about to be made; does nothing where there is a row. */
@@ -21,6 +21,9 @@ interface PugmarkReferenceTable
 
     /** Notes the record of a started reference. */
     public function finish(string $module, string $reference, int $crmid): void;
+
+    /** Forgets a reference that is started only. */
+    public function forget(string $module, string $reference): void;
 }
 
 /** The records of the CRM, by module and number. Values are those of the web service. */
@@ -31,6 +34,12 @@ interface PugmarkRecords
      * @throws PugmarkRefused ACCESS_DENIED for a module that is not there
      */
     public function fields(string $module): array;
+
+    /** @return string[] fields that cannot be written */
+    public function readOnly(string $module): array;
+
+    /** Whether it is the id of a user or group that is there. */
+    public function isOwner(string $id): bool;
 
     /** The longest text that the field keeps, in characters. */
     public function longest(string $module, string $field): int;
@@ -44,8 +53,21 @@ interface PugmarkRecords
     /** @return array field => value */
     public function read(string $module, int $crmid): array;
 
-    /** Makes a record and gives its number. In bulk: without workflows, history and events. */
-    public function create(string $module, array $fields, bool $bulk): int;
+    /**
+     * Makes a record and gives its number. In bulk: without workflows, history and events.
+     *
+     * @param string $mark what the record carries from its first row on, until unmark
+     */
+    public function create(string $module, array $fields, bool $bulk, string $mark): int;
+
+    /** Takes the mark off a record. @param string $source what the record says of its origin; '' for the web service's usual */
+    public function unmark(int $crmid, string $source): void;
+
+    /** Takes the mark off, and adds what is missing of a record whose making was cut off after it got its reference. */
+    public function repair(string $module, int $crmid): void;
+
+    /** Removes what a making that was cut off left with this mark, if the field never got a value. Looks above a number. */
+    public function discard(string $module, string $field, string $mark, int $after): void;
 
     public function revise(string $module, int $crmid, array $fields, bool $bulk): void;
 

@@ -45,10 +45,8 @@ final class PugmarkSender
                 if ($outcome === null) {
                     break;
                 }
+                // After a failure the next turn finds nothing due: the message that failed is the first one.
                 $done[$outcome]++;
-                if ($outcome === 'failed') {
-                    break;
-                }
             }
         } finally {
             $this->locks->release('sender');
