@@ -24,10 +24,8 @@ use crate::crm::Crm;
 use crate::crm::breaker::{Breaker, Position};
 use crate::delivery::Deliverer;
 use crate::flows::insurance;
-use crate::flows::insurance::backfill::Backfiller;
 use crate::flows::insurance::customer::Setting;
 use crate::flows::insurance::plan::{KINDS, kind};
-use crate::flows::insurance::reconcile::Reconciler;
 use crate::flows::insurance::summary_run::Summaries;
 use crate::flows::insurance::user::Staff;
 use crate::http::auth::Access;
@@ -314,33 +312,7 @@ pub async fn start(settings: Settings, roles: Roles) -> Result<Running, StartErr
     if roles.scheduler
         && let Some(crm) = &crm
     {
-        // It also reads where nothing is sent yet: a first sync is best begun before anything is.
-        let backfiller = Backfiller::new(
-            db.clone(),
-            queue.clone(),
-            crm.clone(),
-            Setting::of(&settings),
-            settings.mode,
-        );
-        tasks.spawn(schedule::backfill::run(backfiller, cancelled.clone()));
-    }
-    if roles.scheduler
-        && let Some(crm) = crm.as_ref().filter(|crm| crm.settings.enabled)
-    {
-        let reconciler = Reconciler::new(
-            db.clone(),
-            queue.clone(),
-            crm.clone(),
-            Setting::of(&settings),
-            settings.mode,
-            settings.insurance.reconcile.clone(),
-        );
-        let zone = settings.insurance.zone.clone();
-        tasks.spawn(schedule::reconcile::run(
-            reconciler,
-            zone,
-            cancelled.clone(),
-        ));
+        schedule::reconcile::start(&settings, &db, &queue, crm, &cancelled, &mut tasks);
     }
     let address = if roles.api {
         let state = AppState {

@@ -1,8 +1,8 @@
 -- When both sides were last compared, and when they were last found equal; NULL while they are known to differ.
 ALTER TABLE pugmark.crm_links ADD COLUMN checked_at TIMESTAMPTZ;
 ALTER TABLE pugmark.crm_links ADD COLUMN verified_at TIMESTAMPTZ;
-CREATE INDEX crm_links_checked ON pugmark.crm_links (checked_at NULLS FIRST)
-    WHERE entity_type = 'CUSTOMER' AND vtiger_id IS NOT NULL AND NOT withdrawn;
+CREATE INDEX crm_links_checked ON pugmark.crm_links (entity_type, checked_at NULLS FIRST)
+    WHERE vtiger_id IS NOT NULL AND NOT withdrawn;
 
 -- Comparisons of both sides, page by page: first the CRM's contacts, then our customers.
 CREATE TABLE pugmark.reconcile_runs (
@@ -70,6 +70,7 @@ CREATE TABLE pugmark.backfill_runs (
     ended_at        TIMESTAMPTZ,
     stopped_by      TEXT
 );
+CREATE INDEX backfill_runs_real ON pugmark.backfill_runs (id) WHERE NOT dry_run;
 
 -- Contacts that are linked to nothing, with the keys by which customers are matched with them.
 CREATE TABLE pugmark.backfill_contacts (

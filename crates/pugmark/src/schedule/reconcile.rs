@@ -1,14 +1,20 @@
 //! Comparing both sides: every night, when somebody asks for it, and bit by bit all the time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use pugmark_queue::db::{DbError, Ts};
+use pugmark_queue::Queue;
+use pugmark_queue::db::{Db, DbError, Ts};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::config;
+use crate::config::{self, Settings};
+use crate::crm::Crm;
+use crate::flows::insurance::backfill::Backfiller;
+use crate::flows::insurance::customer::Setting;
 use crate::flows::insurance::reconcile::{Reconciler, Step};
 use crate::store::reconcile::{self, NewRun};
 
@@ -16,6 +22,33 @@ use crate::store::reconcile::{self, NewRun};
 const LOOK: Duration = Duration::from_secs(1);
 /// A night that was missed is made up for within this time; later, people work.
 const LATEST: SignedDuration = SignedDuration::from_hours(6);
+
+/// Starts what compares both sides and what syncs them for the first time.
+pub fn start(
+    settings: &Settings,
+    db: &Db,
+    queue: &Queue,
+    crm: &Arc<Crm>,
+    cancelled: &CancellationToken,
+    tasks: &mut JoinSet<()>,
+) {
+    let (db, queue, setting) = (db.clone(), queue.clone(), Setting::of(settings));
+    // It also reads where nothing is sent yet: a first sync is best begun before anything is.
+    let backfiller = Backfiller::new(
+        db.clone(),
+        queue.clone(),
+        crm.clone(),
+        setting.clone(),
+        settings.mode,
+    );
+    tasks.spawn(super::backfill::run(backfiller, cancelled.clone()));
+    if crm.settings.enabled {
+        let rules = settings.insurance.reconcile.clone();
+        let reconciler = Reconciler::new(db, queue, crm.clone(), setting, settings.mode, rules);
+        let zone = settings.insurance.zone.clone();
+        tasks.spawn(run(reconciler, zone, cancelled.clone()));
+    }
+}
 
 /// Compares until cancelled.
 pub async fn run(reconciler: Reconciler, zone: TimeZone, cancelled: CancellationToken) {

@@ -122,8 +122,8 @@ pub async fn customers(conn: &mut Conn) -> Result<i64, DbError> {
 }
 
 /// The statement behind [`least_checked`], for tests of its plan.
-pub const LEAST_CHECKED: &str = "SELECT entity_id FROM crm_links WHERE entity_type = 'CUSTOMER' AND vtiger_id IS NOT NULL \
-     AND NOT withdrawn AND (checked_at IS NULL OR checked_at < $1) ORDER BY checked_at NULLS FIRST LIMIT $2";
+pub const LEAST_CHECKED: &str = "SELECT entity_id, checked_at FROM crm_links WHERE entity_type = 'CUSTOMER' \
+     AND vtiger_id IS NOT NULL AND NOT withdrawn ORDER BY checked_at NULLS FIRST LIMIT $1";
 
 /// Linked customers that were not compared since `before`, those first whose comparison is oldest.
 ///
@@ -134,11 +134,15 @@ pub async fn least_checked(
     before: Ts,
     limit: u32,
 ) -> Result<Vec<String>, DbError> {
-    Ok(on!(conn, |c| sqlx::query_scalar(LEAST_CHECKED)
-        .bind(before)
+    let rows: Vec<(String, Option<Ts>)> = on!(conn, |c| sqlx::query_as(LEAST_CHECKED)
         .bind(i64::from(limit))
         .fetch_all(c)
-        .await)?)
+        .await)?;
+    Ok(rows
+        .into_iter()
+        .filter(|(_, checked)| checked.is_none_or(|at| at < before))
+        .map(|(customer, _)| customer)
+        .collect())
 }
 
 /// Notes that a customer was compared with its contact, and whether they were equal. The link itself is not touched.

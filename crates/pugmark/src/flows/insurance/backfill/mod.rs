@@ -32,6 +32,8 @@ pub use matching::{Decision, decide};
 const PAGE: u32 = vtiger::MAX_ROWS;
 /// How soon a page is tried again that failed.
 const AGAIN: Duration = Duration::from_secs(5);
+/// So long after the end it is looked for operations that still wait for it.
+const STRAGGLERS: Duration = Duration::from_secs(60);
 /// Under this key operations wait until no first sync is under way any more.
 pub const UNDER_WAY: &str = "backfill";
 
@@ -77,9 +79,18 @@ impl Backfiller {
     /// When the store does not answer. What the CRM does is noted at the run, and it is tried again.
     pub async fn step(&self) -> Result<Step, CompareError> {
         let run = backfill::latest(&mut self.db.read().await?).await?;
-        let Some(run) = run.filter(|run| run.ended_at.is_none() && run.phase != "ready") else {
+        let Some(run) = run else {
             return Ok(Step::Idle);
         };
+        if let Some(ended) = run.ended_at {
+            if Ts::now().since(ended) < STRAGGLERS {
+                self.wake().await?;
+            }
+            return Ok(Step::Idle);
+        }
+        if run.phase == "ready" {
+            return Ok(Step::Idle);
+        }
         if let Some(pause) = self.crm.spared_for() {
             return Ok(Step::Wait(pause.min(AGAIN)));
         }
@@ -102,6 +113,17 @@ impl Backfiller {
         }
         let span = tracing::error_span!("backfill", correlation_id = %run.correlation_id);
         self.page_of(&run).instrument(span).await
+    }
+
+    /// Wakes what waits for the end: an attempt that was told to wait a moment before the end may only now have begun to.
+    async fn wake(&self) -> Result<(), CompareError> {
+        let queue = self.queue.clone();
+        self.db
+            .write("wake after backfill", move |conn| {
+                Box::pin(async move { queue.unblock(conn, UNDER_WAY).await })
+            })
+            .await?;
+        Ok(())
     }
 
     async fn page_of(&self, run: &Run) -> Result<Step, CompareError> {

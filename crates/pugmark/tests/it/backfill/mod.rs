@@ -1,12 +1,14 @@
 //! The first sync of a base that is there on both sides: nothing is guessed, nothing made twice, nothing overwritten unseen.
 
+mod command;
+mod extension;
+
 use pugmark::config::Mode;
 use pugmark_sandbox::{Fault, FaultPlan};
 use serde_json::{Value, json};
 
-use crate::harness::{TOKEN, World, Writer, eventually, on_both_databases, sandbox};
+use crate::harness::{World, Writer, eventually, on_both_databases};
 use crate::http::Api;
-use crate::program::{Ended, pugmark, run};
 
 on_both_databases!(
     a_dry_run_says_what_would_happen_and_what_it_costs_and_changes_nothing,
@@ -14,11 +16,7 @@ on_both_databases!(
     no_contact_is_created_while_it_is_being_found_out_whose_is_whose,
     one_contact_for_two_customers_is_ambiguous_for_both,
     a_first_sync_that_was_interrupted_goes_on_where_it_was_in_another_process,
-    the_extension_makes_a_hundred_contacts_with_one_call_each_only_once,
-    an_upsert_whose_outcome_is_unknown_is_asked_again_and_makes_nothing_twice,
-    what_the_extension_refuses_is_left_to_the_queue,
     what_cannot_be_done_is_refused_with_the_reason,
-    the_command_asks_before_it_links_and_tells_what_it_did,
 );
 
 const PATH: &str = "/api/internal/vtiger/backfill";
@@ -358,138 +356,6 @@ async fn a_first_sync_that_was_interrupted_goes_on_where_it_was_in_another_proce
     running.shutdown().await;
 }
 
-/// Customers whose contacts nobody has made, before a vTiger with the extension; their operations wait.
-async fn untouched(
-    world: &World,
-    running: &pugmark::app::Running,
-    customers: usize,
-) -> Vec<String> {
-    let program = world.other_program().await;
-    running
-        .queue
-        .pause("customer.create", "test")
-        .await
-        .expect("paused");
-    let mut ids = Vec::new();
-    for number in 0..customers {
-        ids.push(program.insert_customer(&format!("Were {number}")).await);
-    }
-    eventually("every change to be planned", || async {
-        let unplanned = program.count("change_log WHERE processed_at IS NULL").await;
-        (unplanned == 0).then_some(())
-    })
-    .await;
-    ids
-}
-
-/// Makes a first sync of them to its end and lets go on what waits.
-async fn made(world: &World, running: &pugmark::app::Running, body: &Value) -> Value {
-    let api = Api::of(running);
-    begun(&api, body).await;
-    running
-        .queue
-        .resume("customer.create")
-        .await
-        .expect("resumed");
-    let run = until(&api, "finished").await;
-    world.other_program().await.wait_until_idle().await;
-    run
-}
-
-async fn the_extension_makes_a_hundred_contacts_with_one_call_each_only_once(world: World) {
-    let world = world.before(sandbox().with_extension()).await;
-    let running = world.start().await;
-    let customers = untouched(&world, &running, 130).await;
-
-    let run = made(
-        &world,
-        &running,
-        &json!({ "confirmed": true, "bulk": true }),
-    )
-    .await;
-
-    assert_eq!(
-        (&run["done"], &run["fresh"]),
-        (&json!(130), &json!(130)),
-        "{run}"
-    );
-    assert_eq!(world.crm.records("Contacts").len(), 130);
-    assert_eq!(
-        (world.calls("pugmark.upsert"), world.traffic().create),
-        (2, 0)
-    );
-    let program = world.other_program().await;
-    assert_eq!(world.out_of_step(&program, &[]).await, Vec::<String>::new());
-    for customer in &customers {
-        let contact = world.contact_of(customer).expect("it was made");
-        assert_eq!(program.link(customer, "vtiger_id").await, Some(contact.id));
-        assert_eq!(
-            program.link(customer, "sync_status").await.as_deref(),
-            Some("SYNCED")
-        );
-    }
-    assert_eq!(world.traffic().revise, 0, "what waited found nothing to do");
-    running.shutdown().await;
-}
-
-async fn an_upsert_whose_outcome_is_unknown_is_asked_again_and_makes_nothing_twice(world: World) {
-    let world = world.before(sandbox().with_extension()).await;
-    world
-        .crm
-        .faults()
-        .set(FaultPlan::new(1).nth("pugmark.upsert", 1, Fault::HttpAfterEffect(502)));
-    let running = world.start().await;
-    untouched(&world, &running, 3).await;
-
-    let run = made(&world, &running, &json!({ "confirmed": true })).await;
-
-    assert_eq!(
-        (&run["done"], &run["trouble"]),
-        (&json!(3), &Value::Null),
-        "{run}"
-    );
-    assert_eq!(
-        (world.calls("pugmark.upsert"), world.traffic().create),
-        (2, 0)
-    );
-    let program = world.other_program().await;
-    assert_eq!(world.out_of_step(&program, &[]).await, Vec::<String>::new());
-    running.shutdown().await;
-}
-
-async fn what_the_extension_refuses_is_left_to_the_queue(world: World) {
-    let world = world.before(sandbox().with_extension()).await;
-    world.crm.set_unique("Contacts", "email", true);
-    let running = world.start().await;
-    let program = world.other_program().await;
-    let customers = untouched(&world, &running, 2).await;
-    program
-        .set(&customers[0], "email", "'taken@example.org'")
-        .await;
-    let other = [("lastname", "Other"), ("email", "taken@example.org")];
-    world
-        .crm
-        .insert_as_ui("Contacts", &other)
-        .expect("a person makes a contact");
-
-    // Its e-mail is no key here, so it counts as new.
-    let body = json!({ "confirmed": true, "matchBy": ["reference"] });
-    let run = made(&world, &running, &body).await;
-
-    assert_eq!(run["done"], 2, "{run}");
-    assert!(world.contact_of(&customers[1]).is_some());
-    assert!(world.contact_of(&customers[0]).is_none());
-    assert_eq!(
-        program
-            .link(&customers[0], "sync_error_code")
-            .await
-            .as_deref(),
-        Some("PUG-2006"),
-        "it is told where everything is told"
-    );
-    running.shutdown().await;
-}
-
 async fn what_cannot_be_done_is_refused_with_the_reason(mut world: World) {
     world.settings.mode = Mode::Shadow;
     let running = world.start().await;
@@ -502,50 +368,5 @@ async fn what_cannot_be_done_is_refused_with_the_reason(mut world: World) {
     assert!(phone.detail("matchBy").contains("phone"), "{}", phone.text);
     begun(&api, &json!({ "dryRun": true })).await;
     until(&api, "finished").await;
-    running.shutdown().await;
-}
-
-async fn backfill(api: &Api, arguments: &[&str]) -> Ended {
-    let folder = tempfile::tempdir().expect("a folder");
-    let mut command = pugmark(folder.path(), &[&["backfill"], arguments].concat());
-    command
-        .env("PUGMARK_SERVER", api.address())
-        .env("APP_SECRET_TOKEN", TOKEN);
-    run(command).await
-}
-
-async fn the_command_asks_before_it_links_and_tells_what_it_did(mut world: World) {
-    world.crm_settings().enabled = false;
-    let running = world.start().await;
-    let api = Api::of(&running);
-    let program = world.other_program().await;
-    let base = Base::make(&world, &program).await;
-
-    let tried = backfill(&api, &["--dry-run"]).await;
-    assert_eq!(tried.code, 4, "one is ambiguous: {tried:?}");
-    for part in [
-        "3 customer(s) matched",
-        &base.ambiguous,
-        "\"Old Name\" gives way to \"Document\"",
-        "4 call(s)",
-    ] {
-        assert!(tried.stdout.contains(part), "{part}: {}", tried.stdout);
-    }
-    let asked = backfill(&api, &[]).await;
-    assert!(asked.stderr.contains("--yes confirms"), "{asked:?}");
-    assert!(asked.stderr.contains("Nothing was linked"), "{asked:?}");
-    assert_eq!(
-        program.count("crm_links WHERE vtiger_id IS NOT NULL").await,
-        0
-    );
-
-    let done = backfill(&api, &["--yes", "--json"]).await;
-    assert_eq!(done.code, 4, "{done:?}");
-    let done: Value = serde_json::from_str(&done.stdout).expect("JSON");
-    assert_eq!(done["data"]["done"], 4, "{done}");
-    assert_eq!(
-        program.count("crm_links WHERE vtiger_id IS NOT NULL").await,
-        3
-    );
     running.shutdown().await;
 }
