@@ -95,3 +95,30 @@ async fn a_folder_that_cannot_be_written_to_is_an_error_that_names_it() {
     assert_eq!(failed.code, 1, "{failed:?}");
     assert!(failed.stderr.contains("file"), "{}", failed.stderr);
 }
+
+mod php {
+    use std::path::Path;
+    use std::process::Command;
+
+    /// The PHP that the test command found.
+    const PHP: &str = "PUGMARK_TEST_PHP";
+
+    /// On doubles of vTiger; where `PUGMARK_TEST_VTIGER_TREE` names one, on a real one as well.
+    #[test]
+    fn the_extensions_own_tests_pass() {
+        let Some(php) = std::env::var_os(PHP) else {
+            let required = std::env::var("PUGMARK_REQUIRE").unwrap_or_default();
+            let required = required.split(',').any(|service| service.trim() == "php");
+            assert!(!required, "{PHP} is not set");
+            return;
+        };
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vtiger-module/tests/run.php");
+        let ended = Command::new(php).arg(tests).output().expect("PHP starts");
+        let said = String::from_utf8_lossy(&ended.stdout);
+        assert!(
+            ended.status.success() && said.contains("passed, 0 failed"),
+            "{said}{}",
+            String::from_utf8_lossy(&ended.stderr)
+        );
+    }
+}
