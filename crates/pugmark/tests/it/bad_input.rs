@@ -468,6 +468,8 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     GET /api/internal/status
     GET /api/internal/vtiger/backfill
     GET /api/internal/vtiger/backfill/matches
+    GET /api/internal/vtiger/conflicts
+    GET /api/internal/vtiger/conflicts/{id}
     GET /api/internal/vtiger/field-mappings
     GET /api/internal/vtiger/field-mappings/apply
     GET /api/internal/vtiger/field-mappings/sources
@@ -509,6 +511,7 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     POST /api/internal/vtiger/backfill
     POST /api/internal/vtiger/backfill/confirm
     POST /api/internal/vtiger/backfill/release
+    POST /api/internal/vtiger/conflicts/{id}/decision
     POST /api/internal/vtiger/field-mappings
     POST /api/internal/vtiger/field-mappings/apply
     POST /api/internal/vtiger/field-mappings/dry-run
