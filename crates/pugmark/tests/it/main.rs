@@ -51,4 +51,5 @@ mod tasks;
 mod twins;
 mod two_way;
 mod vtiger_module;
+mod way_back;
 mod webhooks;

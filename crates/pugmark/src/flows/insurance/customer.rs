@@ -26,9 +26,7 @@ use crate::crm::calls::CallLog;
 use crate::crm::contact_fields::ContactFields;
 use crate::crm::{CONTACTS, Crm, MapError};
 use crate::delivery::protocol::Desired;
-use crate::delivery::{
-    Deliverer, Shape, Subject, Target, Trouble, not_committed, store_failed,
-};
+use crate::delivery::{Deliverer, Shape, Subject, Target, Trouble, not_committed, store_failed};
 use crate::problem::Code;
 use crate::store::backfill::{self, Hold};
 use crate::store::customers::{self, Customer};

@@ -17,7 +17,7 @@ use crate::http::Api;
 const MAPPINGS: &str = "/api/internal/vtiger/field-mappings";
 
 /// Sets which way a source goes and who wins.
-async fn rule(api: &Api, source: &str, direction: &str, on_conflict: &str) {
+pub(crate) async fn rule(api: &Api, source: &str, direction: &str, on_conflict: &str) {
     let list = api.get(MAPPINGS).await;
     let items = list.data()["items"].as_array().expect("a list").clone();
     let mapping = items
@@ -52,7 +52,7 @@ async fn notice(running: &Running, contact: &str) {
 }
 
 /// A customer with a contact, both at rest. Gives the ids of both.
-async fn linked(world: &World, program: &Writer, last_name: &str) -> (String, String) {
+pub(crate) async fn linked(world: &World, program: &Writer, last_name: &str) -> (String, String) {
     let customer = program.insert_customer(last_name).await;
     let contact = world.wait_for_contact(&customer, |_| true).await;
     program.wait_until_idle().await;
@@ -60,7 +60,7 @@ async fn linked(world: &World, program: &Writer, last_name: &str) -> (String, St
 }
 
 /// A column of the customer, as text.
-async fn column(program: &Writer, customer: &str, column: &str) -> Option<String> {
+pub(crate) async fn column(program: &Writer, customer: &str, column: &str) -> Option<String> {
     let sql =
         format!("SELECT CAST(\"{column}\" AS TEXT) FROM customers WHERE \"id\" = '{customer}'");
     program.one(sql).await
