@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use pugmark::store::customer_edits::{self, Edit};
 use pugmark_queue::db::Ts;
-use pugmark_sandbox::{Fault, FaultPlan};
+use pugmark_sandbox::{Clock, Fault, FaultPlan, Journal, JournalKind, ManualClock};
 
 use super::{column, linked, notice, outcome, rule};
-use crate::harness::{Traffic, World, eventually, on_both_databases};
+use crate::harness::{PATIENCE, Traffic, World, on_both_databases, sandbox};
 use crate::http::Api;
 
 on_both_databases!(
@@ -242,11 +242,16 @@ async fn a_field_of_the_crms_is_filled_when_the_contact_is_made_and_never_sent_a
 }
 
 async fn the_echo_of_a_lost_answer_is_no_edit_of_theirs(world: World) {
+    let clock = ManualClock::new(jiff::Timestamp::now());
+    let builder = sandbox().clock(Clock::Manual(clock.clone()));
+    let world = world.before(builder).await;
     let running = world.start().await;
     let (api, program) = (Api::of(&running), world.other_program().await);
     rule(&api, "phoneNumber", "both", "vtiger").await;
     let (customer, contact) = linked(&world, &program, "Otieno").await;
-    // The write arrives, its answer does not; meanwhile the row changes once more.
+    // The write arrives, its answer does not; meanwhile the row changes once more. The contact shows that it was edited since
+    // it was made, and not by whom.
+    clock.advance(Duration::from_secs(3_600));
     world
         .crm
         .faults()
@@ -370,11 +375,14 @@ async fn an_edit_of_the_row_while_the_contact_is_read_is_not_overwritten(world: 
         .faults()
         .set(FaultPlan::new(1).nth("retrieve", 1, slowly));
     notice(&running, &contact).await;
-    eventually("the attempt", || async {
-        let running = "vtiger_sync_queue WHERE kind = 'contact.apply' AND status = 'PROCESSING'";
-        (program.count(running).await == 1).then_some(())
-    })
-    .await;
+    let being_read = |journal: &Journal| {
+        journal
+            .entries()
+            .iter()
+            .any(|entry| matches!(entry.kind, JournalKind::FaultInjected { .. }))
+    };
+    let journal = world.crm.journal();
+    assert!(journal.wait_until(being_read, PATIENCE).await);
     program.set(&customer, "phoneNumber", "'0700000009'").await;
     program.wait_until_idle().await;
     assert_eq!(
