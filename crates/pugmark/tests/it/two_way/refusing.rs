@@ -9,6 +9,7 @@ on_both_databases!(
     an_email_of_another_customer_is_not_taken_over,
     a_contact_that_is_gone_is_told_and_deletes_nothing,
     an_edit_of_a_contact_whose_customer_is_gone_changes_nothing,
+    in_shadow_mode_an_edit_is_reported_and_not_taken_over,
 );
 
 async fn what_microbima_cannot_take_is_told_and_costs_no_other_field(world: World) {
@@ -155,5 +156,28 @@ async fn an_edit_of_a_contact_whose_customer_is_gone_changes_nothing(world: Worl
         outcome(&program, "contact.apply").await["result"],
         "nothing to do"
     );
+    running.shutdown().await;
+}
+
+async fn in_shadow_mode_an_edit_is_reported_and_not_taken_over(mut world: World) {
+    let running = world.start().await;
+    let (api, program) = (Api::of(&running), world.other_program().await);
+    rule(&api, "phoneNumber", "both", "vtiger").await;
+    let (customer, contact) = linked(&world, &program, "Otieno").await;
+    running.shutdown().await;
+    world.settings.mode = pugmark::config::Mode::Shadow;
+    let running = world.start().await;
+    let before = program.link(&customer, "snapshot").await;
+    assert!(world.crm.edit(&contact, &[("mobile", "0799000111")]));
+    notice(&running, &contact).await;
+    program.wait_until_idle().await;
+    let said = outcome(&program, "contact.apply").await;
+    assert_eq!(said["result"], "shadow", "{said}");
+    assert_eq!(said["toMicrobima"], serde_json::json!(["phoneNumber"]));
+    assert_eq!(
+        column(&program, &customer, "phoneNumber").await.as_deref(),
+        Some("0712345678")
+    );
+    assert_eq!(program.link(&customer, "snapshot").await, before);
     running.shutdown().await;
 }
