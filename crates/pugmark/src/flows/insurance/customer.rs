@@ -231,6 +231,14 @@ impl Contact {
         matches!(self.wanted, Wanted::Withdrawn(_))
     }
 
+    /// The customer's row, from which the contact is made; `None` when there should be no contact.
+    pub fn customer(&self) -> Option<&Customer> {
+        match &self.wanted {
+            Wanted::Present(customer) => Some(customer),
+            Wanted::Withdrawn(_) => None,
+        }
+    }
+
     /// What the contact should hold when its fields are these.
     ///
     /// # Errors

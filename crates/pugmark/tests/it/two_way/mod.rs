@@ -5,6 +5,7 @@ mod desk;
 mod histories;
 mod merge;
 mod polling;
+mod refusing;
 
 use pugmark::app::Running;
 use pugmark::flows::insurance::inbound::{self, Noticed};

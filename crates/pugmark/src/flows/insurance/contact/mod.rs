@@ -54,7 +54,6 @@ pub struct ApplyHandler {
 
 /// What the store says about a customer, read together.
 struct Known {
-    row: Customer,
     link: Link,
     state: MergeState,
     conflicts: Vec<Conflict>,
@@ -132,8 +131,10 @@ impl Attempt<'_> {
                 }
             }
             let Some((_, record)) = &record else { continue };
-            let (fields, shape) = self.shape(&client).await?;
-            let decision = self.decide(&known, &fields, &shape, record, &taken);
+            let Some((row, fields, shape)) = self.shape(&client).await? else {
+                return Ok(self.withdrawn());
+            };
+            let decision = self.decide(&known, &row, &fields, &shape, record, &taken);
             if self.deliverer().mode == Mode::Shadow {
                 return Ok(self.shadowed(&id, &decision));
             }
@@ -184,17 +185,24 @@ impl Attempt<'_> {
         }
     }
 
-    async fn shape(&self, client: &Client) -> Result<(ContactFields, Shape), Ended> {
+    /// The row, and what the contact should hold by it: of one reading, so that a decision about one is about the other.
+    async fn shape(
+        &self,
+        client: &Client,
+    ) -> Result<Option<(Customer, ContactFields, Shape)>, Ended> {
         let crm = &self.deliverer().crm;
         let made = async {
             let mut conn = self.deliverer().db.read().await?;
             let fields = crm.contact_fields(client, &mut conn).await?;
             let contact = Contact::load(&mut conn, self.customer(), &self.handler.setting).await?;
+            let Some(row) = contact.customer().cloned() else {
+                return Ok(None);
+            };
             let defaults = &crm.settings.contact_defaults;
             let shape = contact
                 .shape_of(fields.clone(), defaults, &mut conn)
                 .await?;
-            Ok((fields, shape))
+            Ok(Some((row, fields, shape)))
         };
         made.await.map_err(|error| match error {
             MapError::Call(error) => self.trouble(Trouble::of_call(crm, CONTACTS, &error)),
@@ -205,6 +213,7 @@ impl Attempt<'_> {
     fn decide(
         &self,
         known: &Known,
+        row: &Customer,
         fields: &ContactFields,
         shape: &Shape,
         record: &Record,
@@ -219,7 +228,7 @@ impl Attempt<'_> {
         let theirs = self.time_of(record);
         let newer = |source: &str| newer(known.changed_at.get(source).copied(), theirs);
         let situation = Situation {
-            row: &known.row,
+            row,
             fields,
             ours: &adapted.stored,
             theirs: &record.fields,
@@ -342,7 +351,6 @@ impl Known {
                 .unwrap_or_default(),
             state: link_merge::state(conn, CUSTOMER, customer).await?,
             conflicts: conflicts::unresolved(conn, customer).await?,
-            row,
             changed_at,
         }))
     }
