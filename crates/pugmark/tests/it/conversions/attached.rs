@@ -2,18 +2,12 @@
 
 use super::partner_api::{KEY, PartnerApi, Turn};
 use super::*;
-use crate::microbima::{Microbima, NOW, Who};
+use crate::microbima::Microbima;
 
-/// MicroBima's database with a partner in it, attached.
+/// MicroBima's database, which has a partner, attached.
 async fn attached() -> Option<Microbima> {
     let mut microbima = Microbima::new().await?;
     microbima.attach().await;
-    let mut administrator = microbima.connect(Who::Administrator).await;
-    administrator
-        .run(&format!(
-            "INSERT INTO public.partners (\"id\", \"partnerName\", \"updatedAt\") VALUES (1, 'Maisha Poa', {NOW})"
-        ))
-        .await;
     let secret = SecretString::from(HEADER_SECRET);
     microbima.world.settings.webhooks.secrets.header = vec![secret];
     Some(microbima)

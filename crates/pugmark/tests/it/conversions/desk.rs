@@ -5,6 +5,7 @@ on_both_databases!(
     what_is_missing_is_named_and_it_goes_on_when_an_operator_fills_it_in,
     it_goes_on_when_the_contact_is_completed_in_the_crm,
     a_customer_with_the_same_document_is_offered_and_linked_by_a_persons_decision,
+    a_customer_of_the_lead_who_has_another_contact_is_told,
     a_shared_phone_or_email_is_told_and_never_merged,
     conversions_are_listed_by_state_and_by_pages,
 );
@@ -159,6 +160,34 @@ async fn a_customer_with_the_same_document_is_offered_and_linked_by_a_persons_de
     assert_eq!(
         (held.value("lastname"), held.value("mobile")),
         ("Otieno", "0799999999")
+    );
+    assert_eq!(program.count("customers").await, 1);
+    running.shutdown().await;
+}
+
+async fn a_customer_of_the_lead_who_has_another_contact_is_told(mut world: World) {
+    let contact = convert(&world, "Otieno", &COMPLETE);
+    let (running, api, program) = started(&mut world).await;
+    let columns = "\"phoneNumber\", \"idType\", \"idNumber\", \"dateOfBirth\"";
+    let values = "'ACTIVE', '0799999999', 'NATIONAL_ID', '87654321', '1990-04-12'";
+    let customer = without_contact(&program, columns, values).await;
+    let refresh = json!({ "lastName": "Otieno-Were" });
+    api.patch(&format!("/api/internal/customers/{customer}"), &refresh)
+        .await;
+    let other = world.wait_for_contact(&customer, |_| true).await;
+    program
+        .sql(format!(
+            "INSERT INTO partner_customers (\"customerId\", \"partnerId\", \"partnerCustomerId\") \
+             VALUES ('{customer}', 1, 'vtiger-{contact}')"
+        ))
+        .await;
+    program.wait_until_idle().await;
+    tell(&api, &contact).await;
+    let told = standing(&api, &contact, "UNDECIDED").await;
+    let message = told["message"].as_str().unwrap_or_default();
+    assert!(
+        message.contains(&other.id) && message.contains(&customer),
+        "{message}"
     );
     assert_eq!(program.count("customers").await, 1);
     running.shutdown().await;

@@ -7,7 +7,7 @@ use pugmark_queue::db::{Conn, Ts};
 use pugmark_queue::{NewOperation, NotBefore, Queue, QueueError, Release};
 use serde_json::{Value, json};
 
-use super::still::{incomplete, undecided};
+use super::still::{incomplete, linked_elsewhere, undecided};
 use super::{Attempt, Stop, blocked, check_partner, reservation};
 use crate::delivery::{Trouble, waited_for};
 use crate::flows::insurance::inbound;
@@ -16,7 +16,7 @@ use crate::microbima::partner_api::{Answer, Partner};
 use crate::problem::Code;
 use crate::store::customers::{self, Customer};
 use crate::store::lead_conversions::{self, Conversion, Reservation};
-use crate::store::{SliceMode, alike, change_log, slice_mode};
+use crate::store::{SliceMode, alike, change_log, links, slice_mode};
 
 /// What MicroBima may still do after it was given up on: its own requests end within that time.
 const LATE: Duration = Duration::from_secs(30);
@@ -239,6 +239,14 @@ impl Attempt<'_> {
         snapshot: &BTreeMap<String, String>,
         then: Option<NewOperation>,
     ) -> Result<(), Stop> {
+        let linked = {
+            let mut conn = self.handler.deliverer.db.read().await?;
+            links::get(&mut conn, CUSTOMER, customer).await?
+        };
+        let other = linked.and_then(|link| link.vtiger_id);
+        if let Some(other) = other.filter(|other| other != self.record()) {
+            return Err(Stop::Still(linked_elsewhere(customer, &other)));
+        }
         let queue = self.handler.deliverer.queue.clone();
         let ended = Ended::of(self, customer, snapshot.clone(), then);
         let stored = self.guarded("convert lead", move |conn| {

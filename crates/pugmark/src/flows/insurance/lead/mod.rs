@@ -34,7 +34,7 @@ use crate::store::field_mapping;
 use crate::store::lead_conversions::{self, Conversion, Standstill, State};
 use crate::store::{links, products};
 use draft::{Known, draft};
-use still::{TERMINATED, incomplete, is_converted, refused, same_document, taken, undecided};
+use still::{TERMINATED, incomplete, is_converted, refused, same_document, taken};
 
 /// How soon a conversion that waits for a person is looked at again all the same.
 const LOOK_AGAIN: Duration = Duration::from_secs(3600);
@@ -387,14 +387,6 @@ impl Attempt<'_> {
     }
 
     async fn link_decided(&self, customer: &str, known: &Known<'_>) -> Result<Value, Stop> {
-        let linked = {
-            let mut conn = self.handler.deliverer.db.read().await?;
-            links::get(&mut conn, CUSTOMER, customer).await?
-        };
-        if let Some(other) = linked.and_then(|link| link.vtiger_id) {
-            let message = format!("Customer {customer} is linked to the contact {other} by now");
-            return Err(Stop::Still(undecided(None, BTreeMap::new(), message)));
-        }
         let refresh = super::plan::refresh(customer, self.correlation_id(), "lead conversion");
         self.finish(customer, &known.snapshot(), Some(refresh))
             .await?;

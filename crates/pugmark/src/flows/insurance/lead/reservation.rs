@@ -63,7 +63,8 @@ pub async fn held(conn: &mut Conn, customer: &Customer, partner: i32) -> Result<
 /// Links contact and customer and ends the conversion; to be called again for the same two without harm.
 ///
 /// # Errors
-/// Whatever the database says; a unique violation when the contact is linked to another customer.
+/// Whatever the database says; a unique violation when the contact is linked to another customer, [`QueueError::Invalid`] when
+/// the customer is linked to another contact.
 pub async fn link(
     conn: &mut Conn,
     queue: &Queue,
@@ -73,8 +74,13 @@ pub async fn link(
 ) -> Result<(), QueueError> {
     let now = Ts::now();
     let linked = links::get(conn, CUSTOMER, customer).await?;
-    if linked.is_none_or(|link| link.vtiger_id.is_none()) {
-        links::adopt(conn, CUSTOMER, customer, CONTACTS, record, snapshot, now).await?;
+    match linked.and_then(|link| link.vtiger_id) {
+        None => links::adopt(conn, CUSTOMER, customer, CONTACTS, record, snapshot, now).await?,
+        Some(contact) if contact == record => {}
+        Some(_) => {
+            let what = "the customer is linked to another contact";
+            return Err(QueueError::Invalid(what.to_owned()));
+        }
     }
     lead_conversions::set_done(conn, record, customer, now).await?;
     queue.unblock(conn, &key(record)).await?;

@@ -109,3 +109,11 @@ pub(super) fn same_document(same: &Alike) -> Standstill {
     };
     undecided(candidate, [("idNumber".to_owned(), what)].into(), message)
 }
+
+/// The customer is there and has another contact.
+pub(super) fn linked_elsewhere(customer: &str, contact: &str) -> Standstill {
+    let message = format!(
+        "Customer {customer} is linked to the contact {contact}. Merge the two contacts in vTiger by hand"
+    );
+    undecided(None, BTreeMap::new(), message)
+}
