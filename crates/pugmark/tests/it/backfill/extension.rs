@@ -89,6 +89,7 @@ async fn the_extension_makes_a_hundred_contacts_with_one_call_each_only_once(wor
         (&json!(130), &json!(130)),
         "{run}"
     );
+    assert_eq!(run["estimatedCalls"], 2, "{run}");
     assert_eq!(world.crm.records("Contacts").len(), 130);
     assert_eq!(
         (world.calls("pugmark.upsert"), world.traffic().create),
