@@ -64,6 +64,8 @@ CREATE TABLE pugmark.backfill_runs (
     calls           BIGINT NOT NULL DEFAULT 0,
     -- What reading pages of contacts took, in microseconds, and how many there were.
     read_micros     BIGINT NOT NULL DEFAULT 0,
+    -- Whether the extension was found that makes a hundred contacts at a time.
+    upserts         BOOLEAN NOT NULL DEFAULT FALSE,
     read_pages      BIGINT NOT NULL DEFAULT 0,
     trouble         TEXT,
     created_at      TIMESTAMPTZ NOT NULL,

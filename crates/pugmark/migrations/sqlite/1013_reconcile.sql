@@ -64,6 +64,8 @@ CREATE TABLE backfill_runs (
     calls           INTEGER NOT NULL DEFAULT 0,
     -- What reading pages of contacts took, in microseconds, and how many there were.
     read_micros     INTEGER NOT NULL DEFAULT 0,
+    -- Whether the extension was found that makes a hundred contacts at a time.
+    upserts         INTEGER NOT NULL DEFAULT 0,
     read_pages      INTEGER NOT NULL DEFAULT 0,
     trouble         TEXT,
     created_at      INTEGER NOT NULL,

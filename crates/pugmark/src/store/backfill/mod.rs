@@ -48,6 +48,8 @@ pub struct Run {
     pub read_micros: i64,
     /// Pages read.
     pub read_pages: i64,
+    /// Whether the extension was found that makes a hundred contacts at a time.
+    pub upserts: bool,
     /// What keeps it from going on, or why it ended before its end.
     pub trouble: Option<String>,
     /// When it was asked for.
@@ -59,7 +61,7 @@ pub struct Run {
 }
 
 const COLUMNS: &str = "id, dry_run, confirmed, bulk, match_by, requested_by, correlation_id, phase, place, contacts_total, \
-     customers_total, contacts, customers, calls, read_micros, read_pages, trouble, created_at, ended_at, stopped_by";
+     customers_total, contacts, customers, calls, read_micros, read_pages, upserts, trouble, created_at, ended_at, stopped_by";
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -132,7 +134,7 @@ pub async fn advance(conn: &mut Conn, run: &Run, moved: &Run) -> Result<bool, Db
     let rows = on!(conn, |c| {
         sqlx::query(
         "UPDATE backfill_runs SET phase = $4, place = $5, contacts_total = $6, customers_total = $7, contacts = $8, \
-         customers = $9, calls = $10, read_micros = $11, read_pages = $12, trouble = $13, ended_at = $14 \
+         customers = $9, calls = $10, read_micros = $11, read_pages = $12, trouble = $13, ended_at = $14, upserts = $15 \
          WHERE id = $1 AND phase = $2 AND place = $3 AND ended_at IS NULL"
     )
     .bind(run.id)
@@ -149,6 +151,7 @@ pub async fn advance(conn: &mut Conn, run: &Run, moved: &Run) -> Result<bool, Db
     .bind(moved.read_pages)
     .bind(moved.trouble.as_deref())
     .bind(moved.ended_at)
+    .bind(moved.upserts)
     .execute(c)
     .await
     .map(|done| done.rows_affected())

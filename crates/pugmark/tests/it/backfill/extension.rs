@@ -2,6 +2,7 @@
 
 use pugmark_sandbox::{Fault, FaultPlan};
 use serde_json::{Value, json};
+use vtiger::{ChangesFrom, Client, ClientConfig};
 
 use super::{PATH, begun, until};
 use crate::harness::{World, eventually, on_both_databases, sandbox};
@@ -57,6 +58,20 @@ async fn made(world: &World, running: &pugmark::app::Running, body: &Value) -> V
     run
 }
 
+/// How many contacts the extension has told of as new: in vTiger's bulk mode of none.
+async fn told_as_new(world: &World) -> usize {
+    let key = world.crm.access_key().into();
+    let config = ClientConfig::open_source(&world.crm.url(), world.crm.username(), key)
+        .expect("a usable address");
+    let client = Client::new(config).expect("a client");
+    let told = client
+        .changes("Contacts", ChangesFrom::Beginning, 500)
+        .await
+        .expect("the extension tells changes")
+        .expect("everything is kept");
+    told.changes.len()
+}
+
 async fn the_extension_makes_a_hundred_contacts_with_one_call_each_only_once(world: World) {
     let world = world.before(sandbox().with_extension()).await;
     let running = world.start().await;
@@ -74,6 +89,7 @@ async fn the_extension_makes_a_hundred_contacts_with_one_call_each_only_once(wor
         (&json!(130), &json!(130)),
         "{run}"
     );
+    assert_eq!(run["estimatedCalls"], 2, "{run}");
     assert_eq!(world.crm.records("Contacts").len(), 130);
     assert_eq!(
         (world.calls("pugmark.upsert"), world.traffic().create),
@@ -90,6 +106,11 @@ async fn the_extension_makes_a_hundred_contacts_with_one_call_each_only_once(wor
         );
     }
     assert_eq!(world.traffic().revise, 0, "what waited found nothing to do");
+    assert_eq!(
+        told_as_new(&world).await,
+        0,
+        "in bulk mode, as was asked for"
+    );
     running.shutdown().await;
 }
 
@@ -115,6 +136,11 @@ async fn an_upsert_whose_outcome_is_unknown_is_asked_again_and_makes_nothing_twi
     );
     let program = world.other_program().await;
     assert_eq!(world.out_of_step(&program, &[]).await, Vec::<String>::new());
+    assert_eq!(
+        told_as_new(&world).await,
+        3,
+        "bulk mode is only used when it is asked for"
+    );
     running.shutdown().await;
 }
 

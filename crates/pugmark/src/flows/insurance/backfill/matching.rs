@@ -101,6 +101,8 @@ impl Backfiller {
             _ => {
                 moved.place = String::new();
                 moved.customers = 0;
+                // For the estimate; it is looked again when it matters.
+                moved.upserts = self.can_upsert(client).await?;
                 moved.phase = match (run.dry_run, run.confirmed) {
                     (true, _) => "ended",
                     (false, true) => "linking",

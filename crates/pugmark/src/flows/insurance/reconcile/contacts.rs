@@ -78,9 +78,12 @@ impl Reconciler {
             }
             return Ok(());
         }
-        // MicroBima writes ids in small letters; people may not.
-        let customer = carried.to_lowercase();
-        let standing = standing::of(&mut conn, &customer).await?;
+        let mut standing = standing::of(&mut conn, carried).await?;
+        if standing.is_test.is_none() && standing.vtiger_id.is_none() {
+            // MicroBima writes ids in small letters; people may not.
+            standing = standing::of(&mut conn, &carried.to_lowercase()).await?;
+        }
+        let customer = standing.id.clone();
         let twin = reconcile::of_customer(&mut conn, run.id, "unlinked", &customer).await?;
         let twin = twin.or_else(|| {
             let here = page.findings.iter();
