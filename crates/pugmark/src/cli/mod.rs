@@ -70,7 +70,7 @@ enum Command {
     Grant(grant::GrantArgs),
     /// Measure what Pugmark costs, as ratios against plain SQL and the like in the same run.
     Bench(bench::BenchArgs),
-    /// Write the extension for an open-source vTiger as an archive for its Module Manager.
+    /// The extension for an open-source vTiger: write its archive, set it up, have it send webhooks.
     VtigerModule(vtiger_module::VtigerModuleArgs),
     /// Print the description of the REST API.
     Openapi,
@@ -182,7 +182,7 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Reconcile(args) => reconcile::run(args).await,
         Command::Mapping(args) => mapping::run(args).await,
         Command::Grant(args) => grant::run(args).await,
-        Command::VtigerModule(args) => vtiger_module::run(&args),
+        Command::VtigerModule(args) => vtiger_module::run(args, settings).await,
         Command::Openapi => {
             let document = crate::http::openapi();
             println!(

@@ -1,15 +1,22 @@
 //! `pugmark vtiger-module`: the extension that an administrator installs in an open-source vTiger.
 
 use std::io::{Cursor, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
 use include_dir::{Dir, DirEntry, include_dir};
+use secrecy::SecretString;
+use vtiger::{CallError, Client, WebhookReceiver};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::CliError;
+use crate::app::StartError;
+use crate::config::Settings;
+use crate::crm::Crm;
 
 /// The package as it is installed; its root is the archive's root.
 static PACKAGE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../vtiger-module/package");
@@ -31,14 +38,126 @@ enum Action {
         #[arg(long, value_name = "DIR", default_value = ".")]
         out: PathBuf,
     },
+    /// Make the custom fields that Pugmark fills, and an index on the one that holds the customer's id.
+    ///
+    /// What is there already is left alone, also under another name with the same label; doing it again does no harm.
+    Setup {
+        /// Modules that get the fields.
+        #[arg(long = "module", value_name = "MODULE", default_values = ["Contacts", "Leads"])]
+        modules: Vec<String>,
+    },
+    /// Have vTiger send what changes there to Pugmark, signed with the first key of VTIGER_WEBHOOK_SIGNING_KEY.
+    ///
+    /// The system's cron of vTiger must run vtigercron.php, every minute at best.
+    Webhook {
+        /// Where vTiger reaches Pugmark, for example https://pugmark.example.org/webhooks/vtiger.
+        #[arg(required_unless_present = "off", conflicts_with = "off")]
+        url: Option<String>,
+        /// Modules whose changes are sent.
+        #[arg(long = "module", value_name = "MODULE", default_values = ["Contacts", "Leads"])]
+        modules: Vec<String>,
+        /// Send nothing any more; polling goes on.
+        #[arg(long)]
+        off: bool,
+    },
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// What is wrong with the folder.
-pub(super) fn run(args: &VtigerModuleArgs) -> Result<ExitCode, CliError> {
-    let Action::Build { out } = &args.action;
+/// What is wrong with the folder or the settings, or what vTiger says.
+pub(super) async fn run(
+    args: VtigerModuleArgs,
+    settings: impl FnOnce() -> Result<Settings, CliError>,
+) -> Result<ExitCode, CliError> {
+    match args.action {
+        Action::Build { out } => build(&out),
+        Action::Setup { modules } => set_up(&extended(&settings()?).await?, &modules).await,
+        Action::Webhook { url, modules, off } => {
+            let settings = settings()?;
+            let receiver = receiver(&settings, url, modules, off)?;
+            let client = extended(&settings).await?;
+            client.set_webhook(&receiver).await.map_err(in_words)?;
+            match receiver.url {
+                Some(url) => println!("vTiger sends its changes to {url}"),
+                None => println!("vTiger sends nothing any more"),
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// A client of a vTiger that has the extension.
+async fn extended(settings: &Settings) -> Result<Client, CliError> {
+    let crm = settings.crm.clone().ok_or_else(|| {
+        CliError::Other("VTIGER_URL is not set: name the vTiger that has the extension".to_owned())
+    })?;
+    let client = Crm::new(crm).map_err(StartError::from)?.client;
+    match client.extension().await.map_err(in_words)? {
+        Some(_) => Ok(client),
+        None => Err(CliError::Other(
+            "this vTiger has no extension, or its user is no administrator. `pugmark vtiger-module build` writes the archive to install"
+                .to_owned(),
+        )),
+    }
+}
+
+async fn set_up(client: &Client, modules: &[String]) -> Result<ExitCode, CliError> {
+    let modules: Vec<&str> = modules.iter().map(String::as_str).collect();
+    let done = client.set_up_extension(&modules, None).await;
+    let done = done.map_err(in_words)?;
+    for field in &done.fields {
+        let what = if field.created {
+            "made"
+        } else {
+            "there already"
+        };
+        println!("{} {} ({}): {what}", field.module, field.label, field.name);
+    }
+    let index = if done.index_created {
+        "made"
+    } else {
+        "there already"
+    };
+    println!("index on the customer's id: {index}");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn receiver(
+    settings: &Settings,
+    url: Option<String>,
+    modules: Vec<String>,
+    off: bool,
+) -> Result<WebhookReceiver, CliError> {
+    if off {
+        return Ok(WebhookReceiver {
+            enabled: Some(false),
+            ..WebhookReceiver::default()
+        });
+    }
+    let key = settings.webhooks.secrets.signing.first().ok_or_else(|| {
+        CliError::Other(
+            "VTIGER_WEBHOOK_SIGNING_KEY is not set: `echo whsec_$(openssl rand -base64 32)` makes one; Pugmark needs the same to check \
+             what comes"
+                .to_owned(),
+        )
+    })?;
+    Ok(WebhookReceiver {
+        url,
+        secret: Some(SecretString::from(format!(
+            "whsec_{}",
+            STANDARD.encode(key)
+        ))),
+        modules: Some(modules),
+        enabled: Some(true),
+    })
+}
+
+fn in_words(error: CallError) -> CliError {
+    CliError::Other(error.to_string())
+}
+
+fn build(out: &Path) -> Result<ExitCode, CliError> {
     let archive = archive()
         .map_err(|error| CliError::Other(format!("the archive cannot be made: {error}")))?;
     let path = out.join(format!("Pugmark-{}.zip", version()));

@@ -1,10 +1,13 @@
-//! `pugmark vtiger-module build` through the real binary.
+//! `pugmark vtiger-module` through the real binary, and the extension's own tests.
 
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
-use crate::program::{pugmark, run};
+use pugmark_sandbox::VtigerSandbox;
+
+use crate::harness::{World, sandbox};
+use crate::program::{configured, pugmark, run};
 
 /// Every file of the archive.
 fn opened(archive: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -94,6 +97,90 @@ async fn a_folder_that_cannot_be_written_to_is_an_error_that_names_it() {
     let failed = run(pugmark(folder.path(), &arguments)).await;
     assert_eq!(failed.code, 1, "{failed:?}");
     assert!(failed.stderr.contains("file"), "{}", failed.stderr);
+}
+
+/// `pugmark` with a world's CRM, and with a signing key.
+fn with_crm(world: &World, folder: &Path, arguments: &[&str]) -> std::process::Command {
+    let mut command = configured(world, folder, arguments);
+    command.env("VTIGER_WEBHOOK_SIGNING_KEY", SIGNING_KEY);
+    command
+}
+
+const SIGNING_KEY: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+
+#[tokio::test]
+async fn set_up_makes_the_fields_once_and_says_which() {
+    let world = World::sqlite().await;
+    let world = world
+        .before(VtigerSandbox::builder().with_extension())
+        .await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let first = run(with_crm(&world, folder.path(), &["vtiger-module", "setup"])).await;
+    assert_eq!(first.code, 0, "{first:?}");
+    for line in [
+        "Contacts Microbima Customer Id (cf_microbima_customer_id): made",
+        "Leads ID Number (cf_id_number): made",
+        "index on the customer's id: made",
+    ] {
+        assert!(first.stdout.contains(line), "{line}: {}", first.stdout);
+    }
+    let again = run(with_crm(&world, folder.path(), &["vtiger-module", "setup"])).await;
+    assert_eq!(again.code, 0, "{again:?}");
+    assert!(!again.stdout.contains(": made"), "{}", again.stdout);
+}
+
+#[tokio::test]
+async fn webhooks_are_sent_from_the_command_on_and_until_they_are_switched_off() {
+    let world = World::sqlite().await;
+    let world = world.before(sandbox().with_extension()).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = "https://pugmark.example.org/webhooks/vtiger";
+    let on = run(with_crm(
+        &world,
+        folder.path(),
+        &["vtiger-module", "webhook", url],
+    ))
+    .await;
+    assert_eq!(on.code, 0, "{on:?}");
+    assert!(on.stdout.contains(url), "{}", on.stdout);
+    let names = [("lastname", "Otieno")];
+    world
+        .crm
+        .insert_as_ui("Contacts", &names)
+        .expect("a contact");
+    let sent = world.crm.take_outbox();
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0].url, url);
+
+    let off = run(with_crm(
+        &world,
+        folder.path(),
+        &["vtiger-module", "webhook", "--off"],
+    ))
+    .await;
+    assert_eq!(off.code, 0, "{off:?}");
+    world
+        .crm
+        .insert_as_ui("Contacts", &names)
+        .expect("a contact");
+    assert_eq!(world.crm.take_outbox().len(), 0);
+}
+
+#[tokio::test]
+async fn what_is_missing_for_webhooks_is_named() {
+    let world = World::sqlite().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let arguments = [
+        "vtiger-module",
+        "webhook",
+        "https://p.example.org/webhooks/vtiger",
+    ];
+    let without_key = run(configured(&world, folder.path(), &arguments)).await;
+    assert_eq!(without_key.code, 1, "{without_key:?}");
+    assert!(without_key.stderr.contains("VTIGER_WEBHOOK_SIGNING_KEY"));
+    let stock = run(with_crm(&world, folder.path(), &arguments)).await;
+    assert_eq!(stock.code, 1, "{stock:?}");
+    assert!(stock.stderr.contains("no extension"), "{}", stock.stderr);
 }
 
 mod php {
