@@ -227,8 +227,12 @@ fn settings(args: &DemoArgs, sandbox: &VtigerSandbox, folder: &Folder) -> Settin
             give_up_after: Duration::from_secs(3600),
         },
         insurance: config::Insurance {
-            // The verdict counts calls; comparing both sides would add to them.
-            reconcile: config::Reconcile::off(),
+            // The verdict counts calls; comparing both sides would add to them. Who looks on afterwards sees it at work.
+            reconcile: config::Reconcile {
+                verify: args.keep_running,
+                verify_every: Duration::from_secs(2),
+                ..config::Reconcile::off()
+            },
             ..config::Insurance::default()
         },
         supabase: None,
