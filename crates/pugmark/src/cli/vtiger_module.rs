@@ -50,7 +50,7 @@ enum Action {
     ///
     /// The system's cron of vTiger must run vtigercron.php, every minute at best.
     Webhook {
-        /// Where vTiger reaches Pugmark, for example https://pugmark.example.org/webhooks/vtiger.
+        /// Where vTiger reaches Pugmark, for example `https://pugmark.example.org/webhooks/vtiger`.
         #[arg(required_unless_present = "off", conflicts_with = "off")]
         url: Option<String>,
         /// Modules whose changes are sent.

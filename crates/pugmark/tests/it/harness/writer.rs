@@ -1,8 +1,11 @@
 //! "Any program": what writes MicroBima's tables beside Pugmark.
 
+use std::time::Duration;
+
 use pugmark_queue::db::{Conn, Db, DbError, DbOptions, Engine};
 use pugmark_queue::on;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+use tokio::time::Instant;
 
 use super::*;
 
@@ -80,10 +83,35 @@ impl Writer {
         let waiting = "SELECT CAST((SELECT count(*) FROM change_log WHERE processed_at IS NULL) + \
              (SELECT count(*) FROM vtiger_sync_queue WHERE status <> 'COMPLETED' \
               AND NOT (status = 'FAILED' AND dead_at IS NOT NULL)) AS TEXT)";
-        eventually("the end of all work", || async {
-            (self.one(waiting).await.as_deref() == Some("0")).then_some(())
-        })
-        .await;
+        let began = Instant::now();
+        let mut least = (i64::MAX, began);
+        loop {
+            let left = self.one(waiting).await;
+            let left: i64 = left.and_then(|text| text.parse().ok()).expect("a count");
+            if left == 0 {
+                return;
+            }
+            if left < least.0 {
+                least = (left, Instant::now());
+            }
+            // A busy machine may take long; what has come to a stop, or never does, is told.
+            if least.1.elapsed() >= PATIENCE || began.elapsed() >= PATIENCE * 4 {
+                panic!("work does not end: {}", self.what_waits().await);
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// The operations that have not ended, for people.
+    async fn what_waits(&self) -> String {
+        let sql = "SELECT kind || ' ' || entity_id || ' ' || status || ', attempt ' || CAST(attempts AS TEXT) || ', due ' || \
+             CAST(next_attempt_at AS TEXT) || ', ' || COALESCE(blocked_by, '') || ' ' || COALESCE(error_code, '') || ' ' || \
+             COALESCE(error_message, '') FROM vtiger_sync_queue WHERE status <> 'COMPLETED' AND dead_at IS NULL \
+             ORDER BY created_at LIMIT 10";
+        let mut conn: Conn = self.db.read().await.expect("a connection");
+        let rows: Vec<Option<String>> =
+            on!(&mut conn, |c| sqlx::query_scalar(sql).fetch_all(c).await).expect("the query runs");
+        rows.into_iter().flatten().collect::<Vec<_>>().join("\n")
     }
 
     /// A column of the customer's link, as text.
