@@ -2,7 +2,7 @@
 //! note, no task and no figure is lost or there twice, and what happened to a customer is told in the order in which it did.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pugmark_sandbox::{CustomField, CustomFieldKind, Fault, FaultPlan, Latency, Match, Occurrence};
 use rand::rngs::StdRng;
@@ -37,7 +37,10 @@ async fn killed_at_any_moment_it_loses_nothing_and_makes_nothing_twice_of_any_ki
         .latency(Latency::Fixed(Duration::from_millis(10)));
     let world = world.before(crm).await;
     let folder = tempfile::tempdir().expect("a folder");
+    // How long the program needs on this machine before it works: the lives below begin behind that.
+    let before = Instant::now();
     drop(Serving::start(serve(&world, folder.path())).await);
+    let started_in = before.elapsed();
 
     let writes = Match::operations(&["create", "revise"], Occurrence::Rate(0.04));
     let late = Fault::LateCommit {
@@ -52,7 +55,7 @@ async fn killed_at_any_moment_it_loses_nothing_and_makes_nothing_twice_of_any_ki
     let over = AtomicBool::new(false);
     let killing = async {
         for _ in 0..KILLS {
-            let life = Duration::from_millis(rng.random_range(20..1_500));
+            let life = started_in / 2 + Duration::from_millis(rng.random_range(20..1_500));
             run_for(&world, folder.path(), life).await;
         }
         over.store(true, Ordering::SeqCst);
