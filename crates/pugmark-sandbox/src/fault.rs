@@ -16,7 +16,8 @@ pub enum Fault {
     /// The connection is reset without an answer; nothing is done. (A listener that refuses the TCP connection
     /// itself is `go_down`.)
     RefuseConnection,
-    /// This HTTP status with a web server's HTML page (of Supabase Auth 429 and 500: with its own JSON); nothing is done.
+    /// This HTTP status with a web server's HTML page (of Supabase Auth 429 and 500, of Maxio 401, 404, 422 and 429: as
+    /// the service itself answers them); nothing is done.
     Http(u16),
     /// The effect is done, then this HTTP status is answered as with [`Fault::Http`].
     HttpAfterEffect(u16),
@@ -25,6 +26,8 @@ pub enum Fault {
     /// The effect is done at once, but no answer comes until the client gives up (or the sandbox's own limit
     /// passes).
     HangAfterEffect,
+    /// The effect is done at once, then the connection is cut without a byte of an answer.
+    CutAfterEffect,
     /// The connection is cut at once, and the effect happens `delay` later: a zombie.
     LateCommit {
         /// How long after the cut the effect happens.
@@ -39,7 +42,7 @@ pub enum Fault {
     HtmlAfterEffect,
     /// The effect is done, then `success:false` with `INTERNAL_SERVER_ERROR` is answered. Strikes vTiger only.
     SuccessFalseAfterEffect,
-    /// The effect is done, then `success:true` with a null result is answered; by Supabase Auth the text `null`.
+    /// The effect is done, then `success:true` with a null result is answered; by Supabase Auth and Maxio the text `null`.
     NullResultAfterEffect,
     /// A query answers `success:true` with an empty page, as if it had swallowed a database error. Strikes queries and
     /// lists only.
@@ -63,6 +66,7 @@ impl Fault {
         match self {
             Fault::HttpAfterEffect(_)
             | Fault::HangAfterEffect
+            | Fault::CutAfterEffect
             | Fault::LateCommit { .. }
             | Fault::HtmlAfterEffect
             | Fault::SuccessFalseAfterEffect
@@ -157,7 +161,18 @@ pub struct FaultPlan {
 }
 
 /// Operations that store something.
-const WRITES: [&str; 5] = ["create", "revise", "update", "delete", "pugmark.upsert"];
+const WRITES: [&str; 10] = [
+    "create",
+    "revise",
+    "update",
+    "delete",
+    "pugmark.upsert",
+    "customer.create",
+    "customer.update",
+    "payment_profile.create",
+    "subscription.create",
+    "subscription.update",
+];
 
 impl FaultPlan {
     /// A plan without rules.

@@ -53,9 +53,17 @@ pub enum JournalKind {
         /// What the caller sent as header `x-correlation-id`.
         correlation_id: Option<String>,
     },
+    /// A call's turn came, and work on it began. Noted by Maxio only, whose limit makes calls wait.
+    Begun {
+        /// Operation in lower case; empty when the request named none.
+        operation: String,
+        /// How many calls were in progress, this one and those that waited among them.
+        in_progress: usize,
+    },
     /// A record was stored.
     Created {
-        /// Record id: `<prefix>x<number>`, or the UUID of a user of Supabase Auth (module `users`).
+        /// Record id: `<prefix>x<number>`, the UUID of a user of Supabase Auth (module `users`), or a number of Maxio's
+        /// (modules `customers`, `payment_profiles`, `subscriptions`).
         id: String,
         /// Module name.
         module: String,
@@ -414,7 +422,8 @@ impl Entries {
             | JournalKind::PasswordSet { id, .. } => {
                 self.by_record.entry(id.clone()).or_default().push(position);
             }
-            JournalKind::LoggedIn { .. }
+            JournalKind::Begun { .. }
+            | JournalKind::LoggedIn { .. }
             | JournalKind::LoggedOut { .. }
             | JournalKind::FaultInjected { .. } => {}
         }

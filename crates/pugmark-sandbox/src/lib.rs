@@ -31,10 +31,24 @@
 //! assert!(accounts.user_by_email("amina@example.com").is_some_and(|user| user.banned_until.is_none()));
 //! # Ok(()) }
 //! ```
+//!
+//! ```no_run
+//! use pugmark_sandbox::{Fault, FaultPlan, MaxioSandbox, ProductSeed};
+//!
+//! # async fn example() -> std::io::Result<()> {
+//! let billing = MaxioSandbox::builder().product(ProductSeed::monthly("default-hr-package", 29_900)).start().await?;
+//! println!("{} with {}", billing.url(), billing.api_key());
+//! billing.faults().set(FaultPlan::new(0).nth("subscription.create", 1, Fault::CutAfterEffect));
+//! // ... drive a client against it ...
+//! assert!(billing.journal().count_distinct_by("subscriptions", "reference").values().all(|ids| ids.len() == 1));
+//! assert!(billing.traffic().most_in_progress <= 4);
+//! # Ok(()) }
+//! ```
 
 pub mod clock;
 pub mod fault;
 pub mod journal;
+pub mod maxio;
 mod server;
 pub mod supabase;
 pub mod vtiger;
@@ -44,6 +58,10 @@ mod wire;
 pub use clock::{Clock, ManualClock};
 pub use fault::{Fault, FaultPlan, Faults, Match, Occurrence, Rule};
 pub use journal::{Journal, JournalEntry, JournalKind, Moment, Outcome};
+pub use maxio::{
+    MaxioGate, MaxioSandbox, MaxioSandboxBuilder, MaxioTraffic, MaxioWebhook, ProductSeed,
+    SubscriptionState,
+};
 pub use supabase::{
     PasswordRules, RequiredCharacters, Signing, SupabaseSandbox, SupabaseSandboxBuilder,
     SupabaseUser, UserSeed,

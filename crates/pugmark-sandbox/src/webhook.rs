@@ -316,6 +316,11 @@ impl Courier {
         deliver(due).await;
     }
 
+    /// Delivers what is still held back, and goes on.
+    pub(crate) async fn release_held(&mut self) {
+        deliver(std::mem::take(&mut self.held)).await;
+    }
+
     /// Delivers what is still held back.
     pub(crate) async fn finish(self) {
         deliver(self.held).await;

@@ -78,6 +78,7 @@ impl Project {
         let told = match fault {
             Fault::HttpAfterEffect(status) => spoiled(self.error_page(received, *status)),
             Fault::CutBody { .. } => spoiled(cut(done.reply)),
+            Fault::CutAfterEffect => unanswered(Reply::nothing()),
             Fault::HtmlAfterEffect => {
                 let page = "<!DOCTYPE html><html><head><title>Just a moment...</title></head><body></body></html>";
                 spoiled(Reply::new(200, "text/html; charset=UTF-8", page.to_owned()))

@@ -106,7 +106,9 @@ impl Crm {
 
     pub(super) fn add_workflow(&self, workflow: Workflow) -> bool {
         let mut state = self.state();
-        let possible = self.config.edition != Edition::OpenSource && workflow.is_possible(&state);
+        let hidden = !self.config.cloud_leads && workflow.is_about("Leads");
+        let hosted = self.config.edition != Edition::OpenSource;
+        let possible = hosted && !hidden && workflow.is_possible(&state);
         if possible {
             state.workflows.push(workflow);
         }

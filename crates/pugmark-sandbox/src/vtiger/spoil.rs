@@ -81,6 +81,7 @@ impl Crm {
             }
             Fault::HttpAfterEffect(_)
             | Fault::HangAfterEffect
+            | Fault::CutAfterEffect
             | Fault::CutBody { after_effect: true }
             | Fault::HtmlAfterEffect
             | Fault::SuccessFalseAfterEffect
@@ -116,6 +117,7 @@ impl Crm {
                     Outcome::NoAnswer,
                 )
             }
+            Fault::CutAfterEffect => (Reply::nothing(), Outcome::NoAnswer),
             Fault::CutBody { .. } => (
                 Reply {
                     delivery: Delivery::HalfBody,

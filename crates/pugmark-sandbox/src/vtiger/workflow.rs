@@ -34,6 +34,8 @@ enum Condition {
 enum Source {
     Field(String),
     Constant(String),
+    /// The record's own id.
+    Id,
 }
 
 /// How the parameters are written.
@@ -57,6 +59,8 @@ pub struct Workflow {
     body: Body,
     headers: Vec<(String, String)>,
     signature: Option<HexSignature>,
+    /// A script makes the body: the id is not added to it.
+    scripted: bool,
 }
 
 impl std::fmt::Debug for Workflow {
@@ -82,6 +86,7 @@ impl Workflow {
             body: Body::Form,
             headers: Vec::new(),
             signature: None,
+            scripted: false,
         }
     }
 
@@ -127,6 +132,27 @@ impl Workflow {
         self
     }
 
+    /// Sends the record's id under this name; dots in the name nest. Under `id` it is sent besides, as always.
+    #[must_use]
+    pub fn record_id(mut self, name: &str) -> Self {
+        self.parameters.push((name.to_owned(), Source::Id));
+        self
+    }
+
+    /// Sends these fields by their own names, together under this one.
+    #[must_use]
+    pub fn fields_under(self, name: &str, fields: &[&str]) -> Self {
+        let nested = |this: Self, field: &&str| this.parameter(&format!("{name}.{field}"), field);
+        fields.iter().fold(self, nested)
+    }
+
+    /// As a server script sends it: JSON made by the script itself, so that nothing is added to it, and signed.
+    #[must_use]
+    pub fn by_server_script(mut self, signature: HexSignature) -> Self {
+        self.scripted = true;
+        self.json().signed(signature)
+    }
+
     /// With a JSON body.
     #[must_use]
     pub fn json(mut self) -> Self {
@@ -163,13 +189,18 @@ impl Workflow {
         self
     }
 
+    /// Whether it is about this module.
+    pub(super) fn is_about(&self, module: &str) -> bool {
+        self.module == module
+    }
+
     fn fields(&self) -> impl Iterator<Item = &str> {
         let mapped = self
             .parameters
             .iter()
             .filter_map(|(_, source)| match source {
                 Source::Field(field) => Some(field.as_str()),
-                Source::Constant(_) => None,
+                Source::Constant(_) | Source::Id => None,
             });
         let compared = self.conditions.iter().map(|condition| match condition {
             Condition::Is(field, _) | Condition::ChangedTo(field, _) => field.as_str(),
@@ -206,17 +237,26 @@ impl Workflow {
         about.name == self.module && triggered && self.conditions.iter().all(holds)
     }
 
-    /// What it sends of a record.
-    fn request(&self, state: &State, module: ModuleIndex, number: u64) -> WebhookRequest {
+    /// The names and values it sends of a record.
+    fn pairs(&self, state: &State, module: ModuleIndex, number: u64) -> Vec<(String, String)> {
+        let id = Dialect::Cloud.id(&state.catalogue.module(module).name, number);
         let mut pairs = Vec::new();
         for (name, source) in &self.parameters {
             match source {
                 Source::Constant(text) => pairs.push((name.clone(), text.clone())),
                 Source::Field(field) => add_field(&mut pairs, name, state, module, number, field),
+                Source::Id => pairs.push((name.clone(), id.clone())),
             }
         }
-        let id = Dialect::Cloud.id(&state.catalogue.module(module).name, number);
-        pairs.push(("id".to_owned(), id));
+        if !self.scripted {
+            pairs.push(("id".to_owned(), id));
+        }
+        pairs
+    }
+
+    /// What it sends of a record.
+    fn request(&self, state: &State, module: ModuleIndex, number: u64) -> WebhookRequest {
+        let pairs = self.pairs(state, module, number);
         let mut request = match self.body {
             Body::Form => {
                 let content_type = "application/x-www-form-urlencoded";

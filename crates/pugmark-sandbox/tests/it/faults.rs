@@ -157,6 +157,15 @@ async fn a_hang_that_nobody_gives_up_is_cut_at_the_limit() {
 }
 
 #[tokio::test]
+async fn a_connection_cut_after_the_effect_brings_no_byte_of_a_stored_record() {
+    let met = create_meets(Fault::CutAfterEffect).await;
+    assert_eq!(
+        (met.answer.status, met.stored, met.moment),
+        (0, 1, Moment::AfterEffect)
+    );
+}
+
+#[tokio::test]
 async fn a_late_commit_cuts_the_connection_first_and_stores_afterwards() {
     let (crm, caller) = sandbox().await;
     crm.faults().set(FaultPlan::new(0).nth(

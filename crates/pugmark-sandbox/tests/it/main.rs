@@ -13,6 +13,7 @@ mod extension;
 mod faults;
 mod journal;
 mod latency;
+mod maxio;
 mod outbox;
 mod pages;
 mod people;

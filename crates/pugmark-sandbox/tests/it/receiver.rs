@@ -5,6 +5,9 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use crate::raw::PATIENCE;
 
 /// One received request.
 #[derive(Clone, Debug)]
@@ -28,7 +31,7 @@ impl Received {
 
 pub(crate) struct Receiver {
     port: u16,
-    received: Arc<Mutex<Vec<Received>>>,
+    received: Arc<watch::Sender<Vec<Received>>>,
     status: Arc<Mutex<u16>>,
 }
 
@@ -37,7 +40,7 @@ impl Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let this = Self {
             port: listener.local_addr().unwrap().port(),
-            received: Arc::default(),
+            received: Arc::new(watch::Sender::new(Vec::new())),
             status: Arc::new(Mutex::new(200)),
         };
         let (received, status) = (Arc::clone(&this.received), Arc::clone(&this.status));
@@ -60,11 +63,26 @@ impl Receiver {
 
     /// What arrived since this was asked last.
     pub(crate) fn take(&self) -> Vec<Received> {
-        std::mem::take(&mut self.received.lock().unwrap())
+        self.received.send_replace(Vec::new())
     }
 }
 
-async fn serve(mut stream: TcpStream, received: &Mutex<Vec<Received>>, status: &Mutex<u16>) {
+impl Receiver {
+    /// What arrived since this was asked last, as soon as that is so much.
+    pub(crate) async fn wait_for(&self, count: usize) -> Vec<Received> {
+        let mut received = self.received.subscribe();
+        let enough = received.wait_for(|received| received.len() >= count);
+        let enough = tokio::time::timeout(PATIENCE, enough).await;
+        drop(enough.expect("it arrives").unwrap());
+        self.take()
+    }
+}
+
+async fn serve(
+    mut stream: TcpStream,
+    received: &watch::Sender<Vec<Received>>,
+    status: &Mutex<u16>,
+) {
     let mut bytes = Vec::new();
     let (head, body) = loop {
         let mut part = [0; 4096];
@@ -83,7 +101,7 @@ async fn serve(mut stream: TcpStream, received: &Mutex<Vec<Received>>, status: &
     };
     let mut lines = head.lines();
     let mut first = lines.next().unwrap().split(' ').map(str::to_owned);
-    received.lock().unwrap().push(Received {
+    let request = Received {
         method: first.next().unwrap(),
         target: first.next().unwrap(),
         headers: lines
@@ -91,7 +109,8 @@ async fn serve(mut stream: TcpStream, received: &Mutex<Vec<Received>>, status: &
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect(),
         body,
-    });
+    };
+    received.send_modify(|received| received.push(request));
     let status = *status.lock().unwrap();
     let answer =
         format!("HTTP/1.1 {status} Said\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");

@@ -1,6 +1,8 @@
 //! Webhooks of the hosted edition's workflows.
 
-use pugmark_sandbox::{Edition, HexSignature, UserSpec, VtigerSandbox, Workflow};
+use pugmark_sandbox::{
+    CustomField, CustomFieldKind, Edition, HexSignature, UserSpec, VtigerSandbox, Workflow,
+};
 use serde_json::json;
 
 use crate::receiver::Receiver;
@@ -189,4 +191,105 @@ async fn open_source_has_no_such_workflows_and_fields_must_exist() {
     let cloud = sandbox().await;
     assert!(!cloud.add_workflow(Workflow::on_creation("Nope", URL)));
     assert!(!cloud.add_workflow(Workflow::on_creation("Leads", URL).parameter("a", "nothing")));
+}
+
+/// A hosted CRM whose module has a status and an IBAN; with `Leads`, or with contacts only.
+async fn onboarding(module: &str) -> VtigerSandbox {
+    let leads = module == "Leads";
+    let iban = CustomField::new(module, "IBAN", CustomFieldKind::Text).named("cf_iban");
+    let builder = VtigerSandbox::builder()
+        .edition(Edition::Cloud)
+        .cloud_leads(leads)
+        .custom_field(iban);
+    let status = || CustomField::new(module, "Lead Status", CustomFieldKind::Text);
+    let builder = if leads {
+        builder
+    } else {
+        builder.custom_field(status().named("leadstatus"))
+    };
+    builder.start().await.unwrap()
+}
+
+/// "When its status has changed to Ready for Finance Setup", with the body that the onboarding guide expects.
+fn ready(module: &str) -> Workflow {
+    let fields = ["leadstatus", "cf_iban", "email", "firstname", "lastname"];
+    Workflow::on_every_save(module, URL)
+        .when_changed_to("leadstatus", "Ready for Finance Setup")
+        .constant("event", "record.update")
+        .constant("module", module)
+        .record_id("record_id")
+        .fields_under("data", &fields)
+}
+
+/// Somebody becomes ready; gives the record's id.
+fn becomes_ready(crm: &VtigerSandbox, module: &str) -> String {
+    let fields = [
+        ("firstname", "John"),
+        ("lastname", "Doe"),
+        ("email", "contact@acmecorp.example"),
+        ("cf_iban", "IE29AIBK93115212345678"),
+    ];
+    let id = crm.insert_as_ui(module, &fields).unwrap();
+    assert!(crm.take_webhooks().is_empty(), "it is not ready yet");
+    crm.edit(&id, &[("leadstatus", "Ready for Finance Setup")]);
+    id
+}
+
+#[tokio::test]
+async fn a_server_script_sends_the_onboarding_guides_body_and_nothing_else_signed() {
+    for module in ["Leads", "Contacts"] {
+        let crm = onboarding(module).await;
+        assert!(crm.add_workflow(ready(module).by_server_script(HexSignature::new("key"))));
+        let id = becomes_ready(&crm, module);
+        let sent = crm.take_webhooks();
+        let body: serde_json::Value = serde_json::from_slice(&sent[0].body).unwrap();
+        let expected = json!({
+            "event": "record.update", "module": module, "record_id": id,
+            "data": {
+                "leadstatus": "Ready for Finance Setup", "cf_iban": "IE29AIBK93115212345678",
+                "email": "contact@acmecorp.example", "firstname": "John", "lastname": "Doe",
+            },
+        });
+        assert_eq!(body, expected);
+        let signature = HexSignature::new("key").of(&sent[0].body);
+        assert_eq!(
+            sent[0].header("x-vtiger-signature"),
+            Some(signature.as_str())
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_plain_workflow_adds_the_id_to_the_guides_body_and_signs_nothing() {
+    let crm = onboarding("Contacts").await;
+    crm.add_workflow(ready("Contacts").json().header("X-Secret", "s3cret"));
+    let id = becomes_ready(&crm, "Contacts");
+    let sent = crm.take_webhooks();
+    let body: serde_json::Value = serde_json::from_slice(&sent[0].body).unwrap();
+    assert_eq!((&body["id"], &body["record_id"]), (&json!(id), &json!(id)));
+    assert_eq!(sent[0].header("x-vtiger-signature"), None);
+    assert_eq!(sent[0].header("x-secret"), Some("s3cret"));
+}
+
+#[tokio::test]
+async fn a_workflow_without_parameters_sends_the_id_alone_to_an_address_that_may_hold_a_secret() {
+    let crm = onboarding("Leads").await;
+    let bare = || {
+        Workflow::on_every_save("Leads", "http://127.0.0.1:9/hooks/s3cret")
+            .when_changed_to("leadstatus", "Ready for Finance Setup")
+    };
+    crm.add_workflow(bare().json());
+    crm.add_workflow(bare());
+    let id = becomes_ready(&crm, "Leads");
+    let sent = crm.take_webhooks();
+    assert_eq!(sent[0].body, format!("{{\"id\":\"{id}\"}}").as_bytes());
+    assert_eq!(sent[1].body, format!("id={id}").as_bytes());
+    assert!(sent.iter().all(|one| one.url.ends_with("/hooks/s3cret")));
+}
+
+#[tokio::test]
+async fn without_leads_no_workflow_is_about_them() {
+    let crm = onboarding("Contacts").await;
+    assert!(!crm.add_workflow(Workflow::on_creation("Leads", URL)));
+    assert!(crm.add_workflow(Workflow::on_creation("Contacts", URL)));
 }

@@ -119,6 +119,15 @@ async fn an_error_after_the_effect_hides_a_stored_user() {
 }
 
 #[tokio::test]
+async fn a_connection_cut_after_the_effect_brings_no_byte_of_a_stored_user() {
+    let met = create_meets(Fault::CutAfterEffect).await;
+    assert_eq!(
+        (met.answer.status, met.stored, met.moment, met.outcome),
+        (0, 1, Moment::AfterEffect, Outcome::NoAnswer)
+    );
+}
+
+#[tokio::test]
 async fn a_hang_before_the_effect_ends_in_a_cut_and_never_stores_anything() {
     let met = create_meets(Fault::HangBeforeEffect(Duration::from_millis(20))).await;
     assert_eq!((met.answer.status, met.stored), (0, 0));
