@@ -2,14 +2,16 @@
 //!
 //! An [operation](NewOperation) is a row that is written in the transaction of the change that caused it, and is then carried out,
 //! one at a time per [lane](NewOperation::lane) and in order, by whichever [`Worker`] claims it. The row is the truth; wake-ups
-//! are hints. The queue knows nothing of what its operations do.
+//! are hints, inside this process or, through a [`broker`] or [`Notifications`], between processes. The queue knows nothing of what its operations do.
 //!
 //! Time: leases, backoff and due times are judged by the clock of the database (on SQLite that is this host's, on PostgreSQL the
 //! server's), so that a worker host with a wrong wall clock breaks no lease. A [`Clock`](db::Clock) in [`QueueOptions`] replaces
 //! it in tests.
 
+pub mod broker;
 pub mod db;
 mod error;
+mod notifications;
 mod operation;
 mod policy;
 mod queue;
@@ -20,6 +22,7 @@ mod waker;
 mod worker;
 
 pub use error::QueueError;
+pub use notifications::Notifications;
 pub use operation::{
     AttemptRecord, Enqueued, NewOperation, NotBefore, Operation, OperationId, OperationRecord,
     Priority, Status,
@@ -31,5 +34,5 @@ pub use queue::{
     Transition, codes,
 };
 pub use seal::{SealError, Sealer};
-pub use waker::{NoWaker, NotifyWaker, Waker};
+pub use waker::{Hint, NoWaker, NotifyWaker, TeamWaker, Waker};
 pub use worker::{ATTEMPT, Effects, Gate, Handled, Handler, OpenGate, Worker, WorkerOptions};

@@ -1,4 +1,6 @@
-//! Throwaway databases for test suites.
+//! Throwaway databases for test suites, and throwaway corners of a broker.
+
+mod rabbitmq;
 
 use std::future::Future;
 
@@ -7,6 +9,9 @@ use tempfile::TempDir;
 
 use crate::db::{Db, DbOptions, Engine, migrations};
 use crate::queue;
+
+pub use lapin;
+pub use rabbitmq::{Line, RABBITMQ_URL, TestBroker};
 
 /// Names the PostgreSQL server that tests may make databases on.
 pub const POSTGRES_URL: &str = "PUGMARK_TEST_POSTGRES_URL";

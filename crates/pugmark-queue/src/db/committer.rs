@@ -168,6 +168,8 @@ pub(super) struct Committer {
     options: DbOptions,
     source: Source,
     counters: Arc<Counters>,
+    /// Begins a transaction.
+    begin: String,
     conn: Option<Conn>,
 }
 
@@ -196,11 +198,17 @@ impl Committer {
         source: Source,
         counters: Arc<Counters>,
     ) -> Self {
+        let begin = match &pools {
+            Pools::Sqlite { .. } => "BEGIN IMMEDIATE".to_owned(),
+            Pools::Postgres { pooled: false, .. } => "BEGIN".to_owned(),
+            Pools::Postgres { pooled: true, .. } => options.begin_pooled(),
+        };
         Self {
             pools,
             options,
             source,
             counters,
+            begin,
             conn: None,
         }
     }
@@ -255,7 +263,7 @@ impl Committer {
     /// A transaction on the kept connection; if that has died meanwhile, on a new one.
     async fn begin(&mut self) -> Result<Conn, DbError> {
         if let Some(mut kept) = self.conn.take() {
-            match begin_on(&mut kept).await {
+            match begin_on(&mut kept, &self.begin).await {
                 Ok(()) => return Ok(kept),
                 Err(error) => {
                     tracing::info!(%error, "the committer opens a new connection");
@@ -264,7 +272,7 @@ impl Committer {
             }
         }
         let mut fresh = self.connect().await?;
-        match begin_on(&mut fresh).await {
+        match begin_on(&mut fresh, &self.begin).await {
             Ok(()) => Ok(fresh),
             Err(error) => {
                 fresh.discard();
@@ -287,11 +295,8 @@ impl Committer {
 }
 
 /// Begins the transaction and opens the first member's savepoint, in one round trip.
-async fn begin_on(conn: &mut Conn) -> Result<(), DbError> {
-    match conn.engine() {
-        super::Engine::Sqlite => conn.script("BEGIN IMMEDIATE; SAVEPOINT member").await,
-        super::Engine::Postgres => conn.script("BEGIN; SAVEPOINT member").await,
-    }
+async fn begin_on(conn: &mut Conn, begin: &str) -> Result<(), DbError> {
+    conn.script_of(format!("{begin}; SAVEPOINT member")).await
 }
 
 async fn end_transaction(conn: &mut Conn, members: usize) -> Result<(), DbError> {

@@ -97,6 +97,15 @@ impl Conn {
         on!(self, |c| sqlx::raw_sql(sql).execute(c).await.map(drop)).map_err(DbError::from)
     }
 
+    /// The same for a text that was put together here.
+    pub(super) async fn script_of(&mut self, sql: String) -> Result<(), DbError> {
+        on!(self, |c| sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+            .execute(c)
+            .await
+            .map(drop))
+        .map_err(DbError::from)
+    }
+
     /// Keeps the connection from going back to its pool.
     pub(super) fn discard(&mut self) {
         match &mut self.raw {

@@ -86,9 +86,20 @@ pub enum DbError {
         /// The label given to [`Db::write`](super::Db::write).
         label: &'static str,
     },
+    /// The handle's [`WriteGuard`](super::WriteGuard) does not let it write any more; the member did not run.
+    #[error("{reason}; nothing was written")]
+    Fenced {
+        /// Why not, in words for people.
+        reason: &'static str,
+    },
     /// The handle was closed.
     #[error("the database handle is closed")]
     Closed,
+    /// A pooler in transaction mode stands before the server, and what is to be done needs a session of its own.
+    #[error(
+        "the address leads through a pooler in transaction mode, through which migrations cannot be run; name the server's own address (database.direct_url)"
+    )]
+    NeedsDirectConnection,
     /// Any other error of the driver or the database.
     #[error("{0}")]
     Sql(Arc<sqlx::Error>),
@@ -195,7 +206,7 @@ fn from_code(code: &Code) -> Option<DbError> {
             "40001" | "40P01" => Some(DbError::Conflict),
             "55P03" => Some(DbError::Locked),
             "57014" => Some(DbError::TimedOut),
-            "57P01" | "57P02" | "57P03" => Some(DbError::ConnectionLost),
+            "57P01" | "57P02" | "57P03" | "25P03" => Some(DbError::ConnectionLost),
             other if other.starts_with("08") => Some(DbError::ConnectionLost),
             _ => None,
         },

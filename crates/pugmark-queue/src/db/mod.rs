@@ -3,6 +3,7 @@
 mod committer;
 mod conn;
 mod error;
+mod guard;
 mod json;
 mod migrate;
 mod options;
@@ -15,10 +16,11 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
-use sqlx::postgres::PgPoolOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::SqlitePoolOptions;
-use sqlx::{ConnectOptions, Connection, PgPool, SqlitePool};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool, Row, SqlitePool};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -27,9 +29,10 @@ use committer::{Committer, Member, Source};
 pub use conn::{Conn, RawConn};
 pub use error::DbError;
 pub(crate) use error::retry_pause;
+pub use guard::WriteGuard;
 pub use json::JsonText;
 pub use migrate::migrations;
-pub use options::DbOptions;
+pub use options::{DbOptions, Pooler};
 pub use store_lock::{StoreLock, StoreLockError};
 pub use time::{Clock, ManualClock, SystemClock, Ts};
 
@@ -55,6 +58,7 @@ pub struct DbMetrics {
 #[derive(Clone)]
 pub struct Db {
     inner: Arc<Inner>,
+    guard: Option<Arc<dyn WriteGuard>>,
 }
 
 struct Inner {
@@ -74,6 +78,8 @@ pub(crate) enum Pools {
     Postgres {
         shared: PgPool,
         committers: PgPool,
+        /// Through a pooler in transaction mode.
+        pooled: bool,
     },
 }
 
@@ -132,6 +138,7 @@ impl Db {
                 committers: Mutex::new(committers),
                 counters,
             }),
+            guard: None,
         }
     }
 
@@ -197,8 +204,16 @@ impl Db {
         if self.inner.options.read_only {
             return Err(DbError::ReadOnly);
         }
-        let (member, receiver) =
-            committer::member(label, self.inner.options.member_timeout, member);
+        let guard = self.guard.clone();
+        let timeout = self.inner.options.member_timeout;
+        let (member, receiver) = committer::member(label, timeout, move |conn: &mut Conn| {
+            Box::pin(async move {
+                if let Some(guard) = guard {
+                    guard.check(conn).await?;
+                }
+                member(conn).await
+            })
+        });
         let waiting = self
             .inner
             .waiting
@@ -217,7 +232,26 @@ impl Db {
         if self.inner.options.read_only {
             return Err(DbError::ReadOnly);
         }
-        migrate::run(&self.inner.pools, migrations).await
+        if !self.is_pooled() {
+            return migrate::run(&self.inner.pools, migrations).await;
+        }
+        // The migrator's lock belongs to a session.
+        match (
+            self.check_version(&migrations).await,
+            &self.inner.options.direct_url,
+        ) {
+            (Ok(()), _) => Ok(()),
+            (Err(DbError::NotMigrated { .. }), Some(url)) => {
+                let options = DbOptions {
+                    pooler: Pooler::None,
+                    ..self.inner.options.clone()
+                };
+                let pools = open_postgres(url, &options).await?;
+                migrate::run(&pools, migrations).await
+            }
+            (Err(DbError::NotMigrated { .. }), None) => Err(DbError::NeedsDirectConnection),
+            (Err(error), _) => Err(error),
+        }
     }
 
     /// Checks, without changing anything, that the database is exactly as far as `migrations`.
@@ -229,6 +263,12 @@ impl Db {
         migrations: &[sqlx::migrate::Migration],
     ) -> Result<(), DbError> {
         migrate::check(&mut self.read().await?, migrations).await
+    }
+
+    /// Whether a pooler in transaction mode stands before the server: then nothing can be kept in a session, and nothing heard by
+    /// LISTEN.
+    pub fn is_pooled(&self) -> bool {
+        matches!(self.inner.pools, Pools::Postgres { pooled: true, .. })
     }
 
     /// What [`Db::write`] has committed so far.
@@ -264,7 +304,9 @@ impl Db {
                 readers.close().await;
                 writer.close().await;
             }
-            Pools::Postgres { shared, committers } => {
+            Pools::Postgres {
+                shared, committers, ..
+            } => {
                 shared.close().await;
                 committers.close().await;
             }
@@ -342,32 +384,96 @@ async fn open_sqlite(path: &str, options: &DbOptions) -> Result<Pools, DbError> 
 }
 
 async fn open_postgres(url: &str, options: &DbOptions) -> Result<Pools, DbError> {
-    let (connect, shown) = options.postgres(url)?;
-    // A pool goes on trying a server that refuses and then knows only that time is up; one attempt knows the reason.
-    let timed_out = |_| {
-        sqlx::Error::Io(std::io::Error::new(
-            std::io::ErrorKind::TimedOut,
-            "the server does not answer",
-        ))
-    };
-    let first = tokio::time::timeout(options.acquire_timeout, connect.connect());
-    let first = first
-        .await
-        .map_err(timed_out)
-        .and_then(|connected| connected);
-    first
-        .map_err(|error| DbError::while_opening(&shown, error))?
-        .close()
-        .await?;
-    let shared = PgPoolOptions::new()
+    let (connect, pooled) = first_connection(url, options).await?;
+    let (begin, end) = (options.begin_pooled(), options.begin_pooled());
+    let mut shared = PgPoolOptions::new()
         .max_connections(options.readers)
-        .acquire_timeout(options.acquire_timeout)
-        .connect_lazy_with(connect.clone());
+        .acquire_timeout(options.acquire_timeout);
+    if pooled {
+        // A reader has one transaction for as long as it has the connection: settings and prepared statements live as long.
+        let (fresh, kept) = (Arc::<str>::from(begin), Arc::<str>::from(end));
+        shared = shared
+            .after_connect(move |connection, _| run_on(connection, fresh.clone()).boxed())
+            .before_acquire(move |connection, _| {
+                let begun = run_on(connection, kept.clone());
+                async move { begun.await.map(|()| true) }.boxed()
+            })
+            .after_release(|connection, _| {
+                let ended = run_on(connection, Arc::from("COMMIT"));
+                async move { ended.await.map(|()| true) }.boxed()
+            });
+    }
+    let shared = shared.connect_lazy_with(connect.clone());
     let committers = PgPoolOptions::new()
         .max_connections(u32::try_from(options.committers.max(1)).unwrap_or(u32::MAX))
         .acquire_timeout(options.acquire_timeout)
         .idle_timeout(None)
         .max_lifetime(None)
         .connect_lazy_with(connect);
-    Ok(Pools::Postgres { shared, committers })
+    Ok(Pools::Postgres {
+        shared,
+        committers,
+        pooled,
+    })
+}
+
+async fn run_on(connection: &mut PgConnection, sql: Arc<str>) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(AssertSqlSafe(sql.to_string()))
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+/// Connects once, and tells how to connect from then on: what a pooler in transaction mode refuses or loses shows at once.
+async fn first_connection(
+    url: &str,
+    options: &DbOptions,
+) -> Result<(PgConnectOptions, bool), DbError> {
+    let (direct, shown) = options.postgres(url, false)?;
+    let (through, _) = options.postgres(url, true)?;
+    let failed = |error| DbError::while_opening(&shown, error);
+    let known = options.known_pooler(&direct);
+    if known != Some(true) {
+        match connect_once(&direct, options).await {
+            Ok(mut first) => {
+                let path: String = sqlx::raw_sql("SHOW search_path")
+                    .fetch_one(&mut first)
+                    .await?
+                    .try_get(0)?;
+                first.close().await?;
+                if known == Some(false) || path == options::SEARCH_PATH {
+                    return Ok((direct, false));
+                }
+            }
+            Err(error) if known.is_none() && refuses_settings(&error) => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    let first = connect_once(&through, options).await.map_err(failed)?;
+    first.close().await?;
+    Ok((through, true))
+}
+
+/// A pool goes on trying a server that refuses and then knows only that time is up; one attempt knows the reason.
+async fn connect_once(
+    connect: &PgConnectOptions,
+    options: &DbOptions,
+) -> Result<PgConnection, sqlx::Error> {
+    let timed_out = |_| {
+        sqlx::Error::Io(std::io::Error::new(
+            std::io::ErrorKind::TimedOut,
+            "the server does not answer",
+        ))
+    };
+    tokio::time::timeout(options.acquire_timeout, connect.connect())
+        .await
+        .map_err(timed_out)
+        .and_then(|connected| connected)
+}
+
+/// PgBouncer takes no settings with the connection, unless it is told to ignore them.
+fn refuses_settings(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .is_some_and(|told| told.code().as_deref() == Some("08P01"))
 }

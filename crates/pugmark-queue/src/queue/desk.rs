@@ -6,12 +6,13 @@ use serde_json::json;
 use sqlx::{FromRow, QueryBuilder};
 use zeroize::Zeroizing;
 
+use super::lanes::Claimable;
 use super::row::{load, load_waiting};
 use super::{Queue, codes};
 use crate::db::{Conn, DbError, JsonText, Ts};
 use crate::on;
 use crate::seal::SealError;
-use crate::{OperationId, OperationRecord, QueueError, Status};
+use crate::{Hint, OperationId, OperationRecord, QueueError, Status};
 
 /// A kind of operation that is not claimed until someone resumes it.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow, Serialize)]
@@ -151,7 +152,11 @@ impl Queue {
             row.id
         };
         act.note(conn, row.id, now).await?;
-        self.wake_after_commit(conn, worker);
+        let hint = Hint {
+            operation: Some(worker),
+            ..Hint::from(&row)
+        };
+        self.wake_after_commit(conn, hint);
         Ok(worker)
     }
 
@@ -393,7 +398,7 @@ impl Queue {
     /// # Errors
     /// Those of the database.
     pub async fn resume(&self, kind: &str) -> Result<bool, QueueError> {
-        let kind = kind.to_owned();
+        let (hint, kind) = (Hint::some(kind), kind.to_owned());
         let resumed = self
             .committed("resume", move |_, conn| {
                 async move {
@@ -407,7 +412,7 @@ impl Queue {
                 .boxed()
             })
             .await?;
-        self.waker().wake(None);
+        self.waker().wake(Some(hint));
         Ok(resumed)
     }
 
@@ -448,18 +453,20 @@ impl Queue {
     ) -> Result<usize, QueueError> {
         let now = self.lock_lane(conn, lane).await?;
         let sql = "UPDATE vtiger_sync_queue SET blocked_by = NULL, next_attempt_at = $2, updated_at = $2 \
-                   WHERE blocked_by = $1 AND blocked_by IS NOT NULL AND waiting = 1 AND lane = $3 RETURNING id";
-        let freed: Vec<OperationId> = on!(conn, |c| sqlx::query_scalar(sql)
+                   WHERE blocked_by = $1 AND blocked_by IS NOT NULL AND waiting = 1 AND lane = $3 \
+                   RETURNING id, kind, priority, correlation_id";
+        let freed: Vec<Claimable> = on!(conn, |c| sqlx::query_as(sql)
             .bind(key)
             .bind(now)
             .bind(lane)
             .fetch_all(c)
             .await)?;
         self.reseat(conn, lane, now).await?;
+        let count = freed.len();
         freed
-            .iter()
-            .for_each(|id| self.wake_after_commit(conn, *id));
-        Ok(freed.len())
+            .into_iter()
+            .for_each(|due| self.wake_after_commit(conn, due.into()));
+        Ok(count)
     }
 }
 

@@ -1,11 +1,12 @@
 use sqlx::FromRow;
 
 use super::Queue;
+use super::enqueue_many::holder_of;
 use super::row::storable;
-use crate::db::{Conn, DbError, JsonText, Ts};
+use crate::db::{Conn, DbError, Engine, JsonText, Ts};
 use crate::on;
 use crate::seal::SealError;
-use crate::{Enqueued, NewOperation, OperationId, QueueError};
+use crate::{Enqueued, Hint, NewOperation, OperationId, QueueError};
 
 /// Stores the operation, or merges it into the one of the same lane and key that waits.
 ///
@@ -56,8 +57,21 @@ impl Queue {
         conn: &mut Conn,
         operation: NewOperation,
     ) -> Result<Enqueued, QueueError> {
+        self.enqueue_as(conn, OperationId::fresh(), operation).await
+    }
+
+    /// As [`enqueue`](Self::enqueue), under an id (UUIDv7) that the caller has made and may have stored already. It is the operation's
+    /// only if that is [`Enqueued::New`].
+    ///
+    /// # Errors
+    /// As [`enqueue`](Self::enqueue).
+    pub async fn enqueue_as(
+        &self,
+        conn: &mut Conn,
+        id: OperationId,
+        operation: NewOperation,
+    ) -> Result<Enqueued, QueueError> {
         validate(&operation)?;
-        let id = OperationId::fresh();
         let sealed = self.seal(id, &operation)?;
         if let Some(key) = &operation.idempotency_key
             && let Some(earlier) = self.reserve(conn, key, id).await?
@@ -68,7 +82,13 @@ impl Queue {
         let stored = self
             .upsert(conn, &operation, id, lane_seq, sealed, now)
             .await?;
-        self.wake_after_commit(conn, stored.id);
+        let hint = Hint {
+            kind: operation.kind.clone(),
+            operation: Some(stored.id),
+            priority: operation.priority,
+            correlation_id: Some(operation.correlation_id.clone()),
+        };
+        self.wake_after_commit(conn, hint);
         if stored.id == id {
             if !stored.head {
                 self.step_past_blocked(conn, &operation.lane, now).await?;
@@ -94,7 +114,7 @@ impl Queue {
         Ok(Enqueued::Coalesced { into: stored.id })
     }
 
-    fn seal(
+    pub(super) fn seal(
         &self,
         id: OperationId,
         operation: &NewOperation,
@@ -113,23 +133,29 @@ impl Queue {
         key: &str,
         id: OperationId,
     ) -> Result<Option<OperationId>, DbError> {
-        let now = self.now(conn).await?;
-        let sql = "INSERT INTO queue_idempotency_keys (idempotency_key, operation_id, created_at) VALUES ($1, $2, $3) \
-                   ON CONFLICT (idempotency_key) DO NOTHING RETURNING operation_id";
+        let local = self.local_now(conn.engine());
+        let sql = match conn.engine() {
+            Engine::Sqlite => {
+                "INSERT INTO queue_idempotency_keys (idempotency_key, operation_id, created_at) VALUES ($1, $2, $3) \
+                 ON CONFLICT (idempotency_key) DO NOTHING RETURNING operation_id"
+            }
+            // The server's clock is asked by the statement itself, and not by one of its own.
+            Engine::Postgres => {
+                "INSERT INTO queue_idempotency_keys (idempotency_key, operation_id, created_at) \
+                 VALUES ($1, $2, COALESCE($3, clock_timestamp())) \
+                 ON CONFLICT (idempotency_key) DO NOTHING RETURNING operation_id"
+            }
+        };
         let reserved: Option<OperationId> = on!(conn, |c| sqlx::query_scalar(sql)
             .bind(key)
             .bind(id)
-            .bind(now)
+            .bind(local)
             .fetch_optional(c)
             .await)?;
         if reserved.is_some() {
             return Ok(None);
         }
-        let sql = "SELECT operation_id FROM queue_idempotency_keys WHERE idempotency_key = $1";
-        Ok(Some(on!(conn, |c| sqlx::query_scalar(sql)
-            .bind(key)
-            .fetch_one(c)
-            .await)?))
+        Ok(Some(holder_of(conn, key).await?))
     }
 
     async fn upsert(
@@ -171,7 +197,7 @@ impl Queue {
     }
 }
 
-fn validate(operation: &NewOperation) -> Result<(), QueueError> {
+pub(super) fn validate(operation: &NewOperation) -> Result<(), QueueError> {
     let texts = [
         ("kind", Some(&operation.kind)),
         ("entity_type", Some(&operation.entity_type)),

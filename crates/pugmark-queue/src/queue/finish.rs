@@ -8,7 +8,7 @@ use super::verdict::{Next, Verdict, judge};
 use super::{Lease, Queue, Release};
 use crate::db::{Conn, DbError, JsonText, Ts};
 use crate::on;
-use crate::{OperationId, OperationRecord, QueueError};
+use crate::{Hint, OperationId, OperationRecord, QueueError};
 
 /// What an attempt was like; kept for people. The caller takes out what must not be kept.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -168,13 +168,13 @@ impl Queue {
                     .await?;
                 // It may be blocked now, or another of the lane, in front of it, may have been unblocked while it ran.
                 self.reseat(conn, &row.lane, now).await?;
-                self.wake_after_commit(conn, newer.id);
+                self.wake_after_commit(conn, Hint::from(&newer));
                 Ok(Released::Superseded { by: newer.id })
             }
             (Next::Wait { until, .. }, None) => {
                 store(conn, &row, &verdict, now).await?;
                 self.reseat(conn, &row.lane, now).await?;
-                self.wake_after_commit(conn, row.id);
+                self.wake_after_commit(conn, Hint::from(&row));
                 Ok(Released::Waiting { until })
             }
             (Next::Dead, newer) => {

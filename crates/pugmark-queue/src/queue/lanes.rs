@@ -1,10 +1,12 @@
 //! The order of a lane. Whatever changes which row stands first in a lane holds the lane's lock: on PostgreSQL the row in
 //! `queue_lanes`, on SQLite the one writer there is.
 
-use crate::QueueError;
+use sqlx::FromRow;
+
 use crate::db::{Conn, DbError, Engine, Ts};
 use crate::on;
 use crate::queue::Queue;
+use crate::{Hint, OperationId, Priority, QueueError};
 
 /// The first unfinished row of a lane that is not blocked becomes its head; where all are blocked, the first of them, so that it
 /// looks again from time to time. Nothing happens where there is a head.
@@ -12,7 +14,7 @@ pub(crate) const PROMOTE: &str = "UPDATE vtiger_sync_queue SET head = 1, updated
      AND NOT EXISTS (SELECT 1 FROM vtiger_sync_queue WHERE lane = $1 AND head = 1) AND id = COALESCE(\
      (SELECT id FROM vtiger_sync_queue WHERE lane = $1 AND unfinished = 1 AND blocked_by IS NULL ORDER BY lane_seq LIMIT 1), \
      (SELECT id FROM vtiger_sync_queue WHERE lane = $1 AND unfinished = 1 ORDER BY lane_seq LIMIT 1)) \
-     RETURNING id";
+     RETURNING id, kind, priority, correlation_id";
 
 /// A head that waits gives its place back. One that is being carried out keeps it, and so does one that a claim takes at the
 /// same moment: then the lane is put in order when that attempt ends.
@@ -21,6 +23,27 @@ const STEP_BACK: &str = "UPDATE vtiger_sync_queue SET head = 0, updated_at = $2 
 /// As [`STEP_BACK`], but only if what it waits for is not time alone.
 const STEP_BACK_IF_BLOCKED: &str = "UPDATE vtiger_sync_queue SET head = 0, updated_at = $2 \
      WHERE lane = $1 AND head = 1 AND waiting = 1 AND blocked_by IS NOT NULL";
+
+/// What a hint says of a row.
+#[derive(FromRow)]
+pub(super) struct Claimable {
+    id: OperationId,
+    kind: String,
+    #[sqlx(try_from = "i32")]
+    priority: Priority,
+    correlation_id: String,
+}
+
+impl From<Claimable> for Hint {
+    fn from(row: Claimable) -> Self {
+        Self {
+            kind: row.kind,
+            operation: Some(row.id),
+            priority: row.priority,
+            correlation_id: Some(row.correlation_id),
+        }
+    }
+}
 
 impl Queue {
     /// Locks the lane until the transaction ends, and tells the time.
@@ -72,13 +95,13 @@ impl Queue {
         lane: &str,
         now: Ts,
     ) -> Result<(), QueueError> {
-        let promoted = on!(conn, |c| sqlx::query_scalar(PROMOTE)
+        let promoted: Option<Claimable> = on!(conn, |c| sqlx::query_as(PROMOTE)
             .bind(lane)
             .bind(now)
             .fetch_optional(c)
             .await)?;
-        if let Some(id) = promoted {
-            self.wake_after_commit(conn, id);
+        if let Some(promoted) = promoted {
+            self.wake_after_commit(conn, promoted.into());
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ mod claim;
 pub mod codes;
 mod desk;
 mod enqueue;
+mod enqueue_many;
 mod finish;
 mod held;
 mod lanes;
@@ -37,12 +38,12 @@ pub(crate) use lanes::PROMOTE;
 #[cfg(feature = "testing")]
 pub(crate) use slots::{NEXT_DUE_POSTGRES, NEXT_DUE_SQLITE};
 
+use crate::QueueError;
 use crate::db::{Clock, Conn, Db, DbError, Engine, Ts};
 use crate::on;
 use crate::policy::Policies;
 use crate::seal::Sealer;
-use crate::waker::{NotifyWaker, Waker};
-use crate::{OperationId, QueueError};
+use crate::waker::{Hint, NotifyWaker, Waker};
 
 /// What a [`Queue`] is made with besides its database.
 #[derive(Clone, Default)]
@@ -91,6 +92,22 @@ impl Queue {
                     .waker
                     .unwrap_or_else(|| Arc::new(NotifyWaker::default())),
                 sealer: options.sealer,
+            }),
+        }
+    }
+
+    /// The same queue through another handle on the same database, for instance a guarded one.
+    #[must_use]
+    pub fn through(&self, db: Db) -> Self {
+        let rng = StdRng::from_rng(&mut *self.rng());
+        Self {
+            inner: Arc::new(Inner {
+                db,
+                policies: self.inner.policies.clone(),
+                clock: self.inner.clock.clone(),
+                rng: Mutex::new(rng),
+                waker: self.inner.waker.clone(),
+                sealer: self.inner.sealer.clone(),
             }),
         }
     }
@@ -147,9 +164,9 @@ impl Queue {
         self.inner.sealer.as_deref()
     }
 
-    fn wake_after_commit(&self, conn: &mut Conn, id: OperationId) {
+    fn wake_after_commit(&self, conn: &mut Conn, hint: Hint) {
         let waker = self.inner.waker.clone();
-        conn.after_commit(move || waker.wake(Some(id)));
+        conn.after_commit(move || waker.wake(Some(hint)));
     }
 
     /// Runs `work` as a member of a group commit, again if it was undone by a collision.

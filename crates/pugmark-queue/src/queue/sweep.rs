@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
 use super::{Queue, Reclaimed};
-use crate::QueueError;
 use crate::db::Ts;
 use crate::on;
+use crate::{Hint, QueueError};
 
 /// What a sweep found and did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,8 +50,8 @@ impl Queue {
         let reclaimed = self.reclaim_expired().await?;
         let lanes = self.mend_lanes().await?;
         let due = self.due(late).await?;
-        if !due.is_empty() {
-            self.waker().wake(None);
+        for due in &due {
+            self.waker().wake(Some(Hint::some(&due.kind)));
         }
         Ok(Swept {
             reclaimed,

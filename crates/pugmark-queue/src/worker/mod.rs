@@ -228,8 +228,11 @@ impl Running {
             only: Some(self.kinds.clone()),
         };
         self.alarm = None;
+        let waker = self.worker.queue.waker().clone();
+        let mark = waker.looking();
         match self.worker.queue.claim(request).await {
             Ok(claimed) => {
+                waker.looked(mark);
                 // A full batch means that there may be more.
                 self.hungry = claimed.len() >= limit as usize;
                 claimed
