@@ -9,15 +9,15 @@ use sqlx::types::Json;
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewLine {
     /// When.
-    pub at: Ts,
-    /// `ERROR`, `WARN` or `INFO`.
+    pub timestamp: Ts,
+    /// `error`, `warn` or `info`.
     pub level: &'static str,
     /// The part of the program that wrote it.
     pub target: String,
     /// What it says.
     pub message: String,
     /// Its fields and those of the spans around it.
-    pub fields: serde_json::Map<String, serde_json::Value>,
+    pub context: serde_json::Map<String, serde_json::Value>,
     /// The request it belongs to.
     pub correlation_id: Option<String>,
 }
@@ -26,17 +26,17 @@ pub struct NewLine {
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
 pub struct Line {
     /// Its number; later lines have higher ones.
-    pub id: i64,
+    pub log_id: i64,
     /// When.
-    pub at: Ts,
-    /// `ERROR`, `WARN` or `INFO`.
+    pub timestamp: Ts,
+    /// `error`, `warn` or `info`.
     pub level: String,
     /// The part of the program that wrote it.
     pub target: String,
     /// What it says.
     pub message: String,
     /// Its fields and those of the spans around it, a JSON object.
-    pub fields: String,
+    pub context: String,
     /// The request it belongs to.
     pub correlation_id: Option<String>,
 }
@@ -48,14 +48,14 @@ pub struct Line {
 pub async fn insert(conn: &mut Conn, lines: &[NewLine]) -> Result<(), DbError> {
     on!(conn, |c, DB| {
         let mut query = QueryBuilder::<DB>::new(
-            "INSERT INTO application_logs (at, level, target, message, fields, correlation_id) ",
+            "INSERT INTO application_logs (timestamp, level, target, message, context, correlation_id) ",
         );
         query.push_values(lines, |mut row, line| {
-            row.push_bind(line.at)
+            row.push_bind(line.timestamp)
                 .push_bind(line.level)
                 .push_bind(storable(&line.target))
                 .push_bind(storable(&line.message))
-                .push_bind(Json(line.fields.clone()))
+                .push_bind(Json(line.context.clone()))
                 .push_bind(line.correlation_id.as_deref().map(storable));
         });
         query.build().execute(c).await.map(drop)
@@ -92,7 +92,7 @@ pub struct LineFilter {
 pub async fn list(conn: &mut Conn, filter: &LineFilter) -> Result<Vec<Line>, DbError> {
     Ok(on!(conn, |c, DB| {
         let mut query = QueryBuilder::<DB>::new(
-            "SELECT id, at, level, target, message, CAST(fields AS TEXT) AS fields, correlation_id \
+            "SELECT log_id, timestamp, level, target, message, CAST(context AS TEXT) AS context, correlation_id \
              FROM application_logs WHERE 1 = 1",
         );
         if let Some(ids) = &filter.correlation_ids {
@@ -112,16 +112,16 @@ pub async fn list(conn: &mut Conn, filter: &LineFilter) -> Result<Vec<Line>, DbE
             query.push(")");
         }
         if let Some(since) = filter.since {
-            query.push(" AND at >= ").push_bind(since);
+            query.push(" AND timestamp >= ").push_bind(since);
         }
         if let Some(until) = filter.until {
-            query.push(" AND at < ").push_bind(until);
+            query.push(" AND timestamp < ").push_bind(until);
         }
         if let Some(before) = filter.before {
-            query.push(" AND id < ").push_bind(before);
+            query.push(" AND log_id < ").push_bind(before);
         }
         query
-            .push(" ORDER BY id DESC LIMIT ")
+            .push(" ORDER BY log_id DESC LIMIT ")
             .push_bind(i64::from(filter.limit));
         query.build_query_as().fetch_all(c).await
     })?)
@@ -132,7 +132,7 @@ pub async fn list(conn: &mut Conn, filter: &LineFilter) -> Result<Vec<Line>, DbE
 /// # Errors
 /// Whatever the database says.
 pub async fn prune(conn: &mut Conn, before: Ts, limit: u32) -> Result<u64, DbError> {
-    let sql = "DELETE FROM application_logs WHERE id IN (SELECT id FROM application_logs WHERE at < $1 LIMIT $2)";
+    let sql = "DELETE FROM application_logs WHERE log_id IN (SELECT log_id FROM application_logs WHERE timestamp < $1 LIMIT $2)";
     Ok(on!(conn, |c| sqlx::query(sql)
         .bind(before)
         .bind(i64::from(limit))

@@ -112,10 +112,93 @@ pub(super) fn rows_of(
     format!("SELECT {read}{more} FROM {from}")
 }
 
-/// Rows as the JSON array that [`rows_of`] reads.
+/// How a column of our own tables is written in the JSON that [`own_rows_of`] reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// As it is.
+    Text,
+    /// As it is.
+    Number,
+    /// In microseconds since 1970.
+    Instant,
+    /// In hexadecimal digits.
+    Uuid,
+    /// In hexadecimal digits.
+    Bytes,
+}
+
+/// A value of the rows called `r` that [`own_rows_of`] reads.
+pub(super) fn read(engine: Engine, name: &str, kind: Kind) -> String {
+    match (engine, kind) {
+        (Engine::Sqlite, Kind::Uuid | Kind::Bytes) => format!("unhex(r.value ->> '{name}')"),
+        (Engine::Sqlite, _) => format!("r.value ->> '{name}'"),
+        (Engine::Postgres, Kind::Instant) => {
+            format!("(TIMESTAMPTZ 'epoch' + r.{name} * INTERVAL '1 microsecond')")
+        }
+        (Engine::Postgres, Kind::Bytes) => format!("decode(r.{name}, 'hex')"),
+        (Engine::Postgres, _) => format!("r.{name}"),
+    }
+}
+
+/// As [`rows_of`], for columns of our own tables.
+pub(super) fn own_rows_of(engine: Engine, number: u8, columns: &[(&str, Kind)]) -> String {
+    own_rows_with(engine, number, columns, &[])
+}
+
+/// The same; `more` are further columns.
+pub(super) fn own_rows_with(
+    engine: Engine,
+    number: u8,
+    columns: &[(&str, Kind)],
+    more: &[&str],
+) -> String {
+    let values = columns.iter().map(|(name, kind)| read(engine, name, *kind));
+    let values: Vec<String> = values
+        .chain(more.iter().map(|more| (*more).to_owned()))
+        .collect();
+    let from = match engine {
+        // `json_each` would write each object as text, to be parsed again for every column.
+        Engine::Sqlite => format!("jsonb_each(${number}) r"),
+        Engine::Postgres => {
+            let types = columns.iter().map(|(name, kind)| match kind {
+                Kind::Text | Kind::Bytes => format!("{name} TEXT"),
+                Kind::Number | Kind::Instant => format!("{name} BIGINT"),
+                Kind::Uuid => format!("{name} UUID"),
+            });
+            let types = types.collect::<Vec<_>>().join(", ");
+            format!("json_to_recordset(CAST(${number} AS JSON)) AS r({types})")
+        }
+    };
+    format!("SELECT {} FROM {from}", values.join(", "))
+}
+
+/// What a FROM says to read parameter `number`, a JSON array of texts, as rows called `r` with a column `value`.
+pub(super) fn texts(engine: Engine, number: u8) -> String {
+    match engine {
+        Engine::Sqlite => format!("json_each(${number}) r"),
+        Engine::Postgres => {
+            format!("json_array_elements_text(CAST(${number} AS JSON)) AS r(value)")
+        }
+    }
+}
+
+/// The names of these columns, as a statement lists them.
+pub(super) fn names(columns: &[(&str, Kind)]) -> String {
+    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    names.join(", ")
+}
+
+/// Rows as the JSON array that [`rows_of`] and [`own_rows_of`] read.
 pub(super) fn json_text<T: serde::Serialize>(rows: &[T]) -> Result<String, DbError> {
     serde_json::to_string(rows)
         .map_err(|error| DbError::Sql(Arc::new(sqlx::Error::Encode(Box::new(error)))))
+}
+
+/// Texts by name as a JSON object.
+pub(super) fn json_object(values: &std::collections::BTreeMap<String, String>) -> String {
+    let text = serde_json::to_string(values).unwrap_or_default();
+    // PostgreSQL keeps every character but this one.
+    text.replace("\\u0000", "\\ufffd")
 }
 
 /// `id IN (...)` for parameter `number`, a JSON array of numbers: one text whatever the length of the list.

@@ -8,7 +8,9 @@ use pugmark_queue::db::{Conn, DbError, Ts};
 use pugmark_queue::on;
 use sqlx::{AssertSqlSafe, QueryBuilder};
 
-pub use notice::{Claim, IS_OPEN, Notice, is_open, notice};
+use super::dialect::json_object;
+
+pub use notice::{Claim, IS_OPEN, Notice, contact_of, is_open, notice};
 
 /// Where a conversion stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,7 +199,7 @@ pub async fn set_still(
 ) -> Result<(), DbError> {
     let sql = "UPDATE lead_conversions SET state = $2, missing = $3, candidate_id = $4, error_code = $5, message = $6, \
                id_type = NULL, id_number = NULL, sent_at = NULL, updated_at = $7 WHERE record_id = $1 AND state <> 'DONE'";
-    let missing = json_text(&still.missing);
+    let missing = json_object(&still.missing);
     on!(conn, |c| sqlx::query(sql)
         .bind(record)
         .bind(still.state.as_str())
@@ -262,7 +264,7 @@ pub async fn reserve(
     let sql = "UPDATE lead_conversions SET state = 'RESERVED', id_type = $2, id_number = $3, partner_reference = $4, \
                snapshot = $5, sent_at = $6, missing = '{}', candidate_id = NULL, error_code = NULL, message = NULL, \
                updated_at = $6 WHERE record_id = $1 AND state <> 'DONE'";
-    let snapshot = json_text(&reservation.snapshot);
+    let snapshot = json_object(&reservation.snapshot);
     on!(conn, |c| sqlx::query(sql)
         .bind(record)
         .bind(&reservation.id_type)
@@ -358,7 +360,7 @@ pub async fn set_given(
     now: Ts,
 ) -> Result<(), DbError> {
     let sql = "UPDATE lead_conversions SET given = $2, updated_at = $3 WHERE record_id = $1";
-    let given = json_text(given);
+    let given = json_object(given);
     on!(conn, |c| sqlx::query(sql)
         .bind(record)
         .bind(given)
@@ -390,10 +392,4 @@ pub async fn set_decided(
         .await
         .map(drop))?;
     Ok(())
-}
-
-fn json_text(values: &BTreeMap<String, String>) -> String {
-    let text = serde_json::to_string(values).unwrap_or_default();
-    // PostgreSQL keeps every character but this one.
-    text.replace("\\u0000", "\\ufffd")
 }

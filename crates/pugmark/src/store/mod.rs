@@ -16,6 +16,7 @@ pub mod captured_payments;
 pub mod captured_rows;
 pub mod catalogue;
 pub mod change_log;
+pub mod clock;
 pub mod conflicts;
 pub mod crm_cursors;
 pub mod customer_edits;
@@ -26,10 +27,16 @@ mod dialect;
 pub mod field_mapping;
 pub mod grants;
 pub mod lead_conversions;
+pub mod leader_lease;
 pub mod link_merge;
 pub mod links;
 pub mod mapping_runs;
+pub mod maxio_debits;
+pub mod maxio_slots;
 pub mod missing_requirements;
+pub mod moving;
+pub mod onboarding_drafts;
+pub mod onboarding_forms;
 pub mod page;
 pub mod payment_summaries;
 pub mod payments;
@@ -40,6 +47,7 @@ pub mod reconcile;
 pub mod settings;
 pub mod standing;
 pub mod status_changes;
+pub mod sync_jobs;
 pub mod task_assignments;
 pub mod violation;
 pub mod webhook_deliveries;
@@ -95,14 +103,7 @@ pub async fn open(settings: &config::Database) -> Result<Db, DbError> {
             source: Arc::new(error.into()),
         })?;
     }
-    Db::open(
-        &settings.url,
-        DbOptions {
-            readers: settings.connections,
-            ..DbOptions::default()
-        },
-    )
-    .await
+    Db::open(&settings.url, settings.options()).await
 }
 
 /// Opens an existing store for reading only, to look at it without changing anything.
@@ -116,7 +117,7 @@ pub async fn open_to_look(settings: &config::Database) -> Result<Db, DbError> {
             readers: 2,
             read_only: true,
             create: false,
-            ..DbOptions::default()
+            ..settings.options()
         },
     )
     .await

@@ -1,5 +1,7 @@
 //! `webhook_deliveries`, `webhook_keys`, `webhook_refusals`: what was delivered, what was delivered before, and what was refused.
 
+mod many;
+
 use pugmark_queue::OperationId;
 use pugmark_queue::db::{Conn, DbError, Ts};
 use pugmark_queue::on;
@@ -7,12 +9,14 @@ use sqlx::{AssertSqlSafe, QueryBuilder};
 
 use super::rows_changed;
 
+pub use many::{Coming, insert_many, taken_keys, taken_keys_sql};
+
 /// A delivery to be stored.
 #[derive(Debug, Clone)]
 pub struct NewDelivery {
     /// When it came.
     pub received_at: Ts,
-    /// `lead-convert` or `vtiger`.
+    /// `lead-convert`, `vtiger` or `lead-status-change`.
     pub endpoint: &'static str,
     /// `hmac`, `standard`, `header` or `path`.
     pub proof: &'static str,
@@ -68,7 +72,7 @@ pub struct Delivery {
     pub id: i64,
     /// When it came.
     pub received_at: Ts,
-    /// `lead-convert` or `vtiger`.
+    /// `lead-convert`, `vtiger` or `lead-status-change`.
     pub endpoint: String,
     /// `hmac`, `standard`, `header` or `path`.
     pub proof: String,
@@ -132,7 +136,7 @@ pub async fn claim_key(conn: &mut Conn, key: &str, now: Ts, since: Ts) -> Result
     Ok(claimed.is_some())
 }
 
-/// Stores a delivery whose key was claimed in the same transaction, and gives its number.
+/// Stores a delivery with its key, and gives its number. Another one that had the key is known by it no more.
 ///
 /// # Errors
 /// Whatever the database says.
@@ -158,10 +162,12 @@ pub async fn insert(conn: &mut Conn, new: &NewDelivery, result: &Became) -> Resu
         .bind(result.operation_id)
         .fetch_one(c)
         .await)?;
-    let sql = "UPDATE webhook_keys SET delivery_id = $2 WHERE dedup_key = $1";
+    let sql = "INSERT INTO webhook_keys (dedup_key, delivery_id, seen_at) VALUES ($1, $2, $3) \
+               ON CONFLICT (dedup_key) DO UPDATE SET delivery_id = excluded.delivery_id, seen_at = excluded.seen_at";
     on!(conn, |c| sqlx::query(sql)
         .bind(&new.dedup_key)
         .bind(id)
+        .bind(new.received_at)
         .execute(c)
         .await
         .map(drop))?;
@@ -272,7 +278,7 @@ pub async fn note_replay(
 pub struct Refusal {
     /// The hour's beginning.
     pub hour: Ts,
-    /// `lead-convert` or `vtiger`.
+    /// `lead-convert`, `vtiger` or `lead-status-change`.
     pub endpoint: String,
     /// Why, in one word.
     pub reason: String,

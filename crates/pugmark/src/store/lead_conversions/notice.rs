@@ -100,3 +100,15 @@ pub async fn is_open(conn: &mut Conn, record: &str) -> Result<bool, DbError> {
 
 /// The statement behind [`is_open`], for tests of its plan.
 pub const IS_OPEN: &str = "SELECT CAST(1 AS BIGINT) FROM lead_conversions WHERE record_id = $1 AND state NOT IN ('DONE', 'REFUSED')";
+
+/// The contact that a lead became, if its conversion was noticed and names both.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn contact_of(conn: &mut Conn, lead: &str) -> Result<Option<String>, DbError> {
+    let sql = "SELECT record_id FROM lead_conversions WHERE lead_id = $1 AND module = 'Contacts' ORDER BY id DESC LIMIT 1";
+    Ok(on!(conn, |c| sqlx::query_scalar(sql)
+        .bind(lead)
+        .fetch_optional(c)
+        .await)?)
+}
