@@ -171,6 +171,72 @@ codes! {
     WriteBackForbidden = "PUG-5103", "MicroBima's database does not allow Pugmark to write what was edited in vTiger.";
     /// A poll fails.
     PollFailed = "PUG-5104", "vTiger could not be asked what changed; it is asked again, and nothing is missed.";
+    /// An onboarding job's operation ended before the job did.
+    JobGivenUp = "PUG-6001", "The operation that carried an onboarding job out failed for good or was discarded; have the job tried again.";
+    /// A lead cannot be set up as it is.
+    LeadUnfit = "PUG-6101", "The lead lacks what Maxio needs, or holds what Maxio cannot take; mend what is named and retry the job.";
+    /// The lead's status has changed.
+    LeadNotReady = "PUG-6102", "The lead is no longer ready for the setup in Maxio, so nothing was made.";
+    /// The lead is not to be seen.
+    LeadGone = "PUG-6103", "The lead is gone from vTiger, or its user may not see it, and no contact came out of it.";
+    /// No field for Maxio's ids.
+    LeadFieldMissing = "PUG-6104", "vTiger has no field for what the lead is to be told; nothing is made in Maxio before there is one.";
+    /// vTiger keeps something else.
+    LeadNotTold = "PUG-6105", "vTiger does not keep what is written to the lead; the fields have to be mended.";
+    /// Shadow mode.
+    JobInShadow = "PUG-6106", "In shadow mode nothing is made in Maxio; retry the job in live mode.";
+    /// Maxio cannot be reached.
+    MaxioUnavailable = "PUG-6201", "Maxio could not be reached or was not able to answer; it is tried again by itself.";
+    /// A write may have happened.
+    MaxioUnclear = "PUG-6202", "Whether a call arrived in Maxio is unknown; Pugmark looks there before it repeats anything.";
+    /// Maxio refuses.
+    MaxioRefused = "PUG-6203", "Maxio refuses what was to be made; mend what is named and retry the job.";
+    /// Maxio does not accept the key.
+    MaxioCredentials = "PUG-6204", "Maxio does not accept the API key, or has closed the site.";
+    /// Over a call limit.
+    MaxioThrottled = "PUG-6205", "Maxio limits the number of calls; work goes on when it allows.";
+    /// Something else stands there already.
+    MaxioOccupied = "PUG-6206", "Something stands in Maxio already that does not fit the lead; a person has to decide.";
+    /// Nobody does what is done by the clock.
+    NoLeader = "PUG-6401", "No process carries out what is done by the clock: polling, sweeping, comparing, summing up.";
+    /// Another process leads.
+    LeadershipLost = "PUG-6402", "This process no longer leads the work by the clock; another one takes over, and nothing is lost.";
+    /// RabbitMQ does not answer.
+    BrokerUnavailable = "PUG-7001", "RabbitMQ cannot be reached; work is found by looking, and the connection is tried again by itself.";
+    /// RabbitMQ does not let the user in.
+    BrokerRefused = "PUG-7002", "RabbitMQ does not accept the user, the password or the virtual host, or the user lacks a right.";
+    /// A queue exists in another form.
+    BrokerDiffers = "PUG-7003", "A queue or exchange exists at RabbitMQ in another form than is asked for.";
+    /// A message of another program cannot be taken in.
+    MessageNotTaken = "PUG-7004", "A message of another program cannot be taken in; it is among the dead letters, with the reason.";
+    /// A form for nobody.
+    FormClientUnknown = "PUG-6301", "The lead or contact that an onboarding form is for is not in vTiger, or its user may not see it.";
+    /// A form for one of several.
+    FormClientUnclear = "PUG-6302", "The lead that an onboarding form is for was converted, and which contact it became is not clear.";
+    /// A sealed form that does not open.
+    FormUnreadable = "PUG-6303", "A sealed onboarding form cannot be opened with the configured key.";
+    /// Nothing is written now.
+    FormHeld = "PUG-6304", "An onboarding form is kept and not written, because Pugmark runs in shadow mode.";
+    /// There is no key.
+    FormsClosed = "PUG-6305", "PUGMARK_SEAL_KEY is not set; without it no onboarding form is taken in and no link made.";
+    /// A question without a field.
+    FormFieldMissing = "PUG-6306", "vTiger has no field for an answer of the onboarding form; the answer is kept, and not in vTiger.";
+    /// A link that opens nothing.
+    LinkInvalid = "PUG-6307", "A link to the onboarding form has expired, was revoked, or is not one of ours.";
+    /// A store that is being filled.
+    StoreFilling = "PUG-6601", "The store is being filled by `pugmark migrate-store` and is not complete, so it is not served.";
+    /// A store that was moved.
+    StoreMoved = "PUG-6602", "The SQLite store was moved to PostgreSQL; this file is no longer served.";
+    /// Two stores between which nothing is moved.
+    MoveRefused = "PUG-6603", "A store cannot be moved as it was asked for; nothing was changed in the source.";
+    /// Values that PostgreSQL does not take.
+    MoveUnfit = "PUG-6604", "The SQLite store holds values that PostgreSQL cannot keep; each is named, and nothing is left out.";
+    /// The copy is not like the source.
+    MoveDiffers = "PUG-6605", "Source and target of a move do not hold the same; the source is still the store.";
+    /// A pooler in transaction mode.
+    PostgresPooler = "PUG-6701", "PostgreSQL is reached through a pooler in transaction mode; what needs a session of its own needs the server's own address.";
+    /// Too few connections.
+    PostgresConnections = "PUG-6702", "PostgreSQL has too few connections for what the processes of Pugmark may use.";
 }
 
 impl fmt::Display for Code {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
-use super::{ConfigProblem, at_least, sources};
+use super::values::at_least;
+use super::{ConfigProblem, sources};
 
 /// Settings of the conversion of leads.
 #[derive(Debug, Clone)]

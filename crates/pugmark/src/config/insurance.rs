@@ -10,7 +10,8 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::conversion::{self, Conversion};
-use super::{ConfigProblem, at_least, duration, sources, time_zone};
+use super::values::{at_least, duration, time_zone};
+use super::{ConfigProblem, sources};
 
 /// What can be told as a note on the contact, by the names used in `notes.significant`.
 pub const NOTABLE: [&str; 17] = [
@@ -61,9 +62,7 @@ impl Default for Insurance {
         reason = "the text is part of the program, and a test reads it"
     )]
     fn default() -> Self {
-        sources::defaults()
-            .and_then(|file| check(&file, &mut Vec::new()))
-            .expect("the commented defaults can be read")
+        check(&sources::defaults(), &mut Vec::new()).expect("the commented defaults are in order")
     }
 }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{ConfigProblem, at_least, sources};
+use super::values::at_least;
+use super::{ConfigProblem, sources};
 
 /// From which level on lines are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -33,14 +34,8 @@ pub struct Logs {
 
 impl Default for Logs {
     /// The commented defaults, for programs that bring their own settings.
-    #[allow(
-        clippy::expect_used,
-        reason = "the text is part of the program, and a test reads it"
-    )]
     fn default() -> Self {
-        sources::defaults()
-            .map(|file| check(&file, &mut Vec::new()))
-            .expect("the commented defaults can be read")
+        check(&sources::defaults(), &mut Vec::new())
     }
 }
 

@@ -9,6 +9,9 @@ use serde::Deserialize;
 
 use super::insurance::{Assign, StoredTimes, SummaryAs};
 use super::logs::StoredLevel;
+use super::maxio::MaxioFile;
+use super::onboarding::OnboardingFile;
+use super::rabbitmq::QueueTypeWord;
 use super::{ConfigError, ConfigProblem, DEFAULTS, Mode, Settings, check, reading};
 
 /// What the library calls the environment when it says where a value came from.
@@ -74,6 +77,21 @@ impl Environment {
     }
 }
 
+impl FromIterator<(String, String)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
+        Environment {
+            values: pairs.into_iter().collect(),
+            garbled: Vec::new(),
+        }
+    }
+}
+
+/// Whether a variable of this name sets anything: one of the plan's names, a secret or the file it is in, or
+/// `PUGMARK__SECTION__NAME`, which may still name no setting; [`load`] says so then.
+pub fn reads_variable(name: &str) -> bool {
+    is_ours(name)
+}
+
 fn is_ours(name: &str) -> bool {
     let plain = name.strip_suffix("_FILE").unwrap_or(name);
     name.starts_with("PUGMARK__")
@@ -82,7 +100,7 @@ fn is_ours(name: &str) -> bool {
 }
 
 /// Secrets, which come from the environment or from a file named by it, never from the file of settings.
-const SECRETS: [&str; 10] = [
+const SECRETS: [&str; 12] = [
     "VTIGER_ACCESS_KEY",
     "APP_SECRET_TOKEN",
     "SUPABASE_SERVICE_ROLE_KEY",
@@ -93,23 +111,30 @@ const SECRETS: [&str; 10] = [
     "VTIGER_WEBHOOK_HEADER_SECRET",
     "VTIGER_WEBHOOK_PATH_SECRET",
     "MICROBIMA_API_KEY",
+    "MAXIO_API_KEY",
+    "MAXIO_WEBHOOK_SECRET",
 ];
 
 /// Names of the integration plan and the setting each one sets.
-const NAMES: [(&str, &str); 13] = [
+const NAMES: [(&str, &str); 18] = [
     ("PUGMARK_MODE", "mode"),
     ("HOST", "server.host"),
     ("PORT", "server.port"),
     ("PUGMARK_CUSTOMER_URL", "server.customer_url"),
     ("DATABASE_URL", "database.url"),
+    ("DATABASE_DIRECT_URL", "database.direct_url"),
     ("VTIGER_URL", "vtiger.url"),
     ("VTIGER_API_URL", "vtiger.api_url"),
     ("VTIGER_USERNAME", "vtiger.username"),
     ("VTIGER_ENABLED", "vtiger.enabled"),
     ("VTIGER_DEFAULT_OWNER", "vtiger.default_owner"),
     ("PUGMARK_LEASE", "queue.lease"),
+    ("RABBITMQ_URL", "rabbitmq.url"),
     ("SUPABASE_URL", "supabase.url"),
     ("MICROBIMA_URL", "conversion.api_url"),
+    ("MAXIO_API_URL", "maxio.url"),
+    ("PUGMARK_PUBLIC_URL", "server.public_url"),
+    ("PUGMARK_HEALTH", "server.health"),
 ];
 
 /// What was read, before it is checked.
@@ -130,6 +155,8 @@ pub(super) struct Secrets {
     pub(super) webhook_header: Option<SecretString>,
     pub(super) webhook_path: Option<SecretString>,
     pub(super) microbima_key: Option<SecretString>,
+    pub(super) maxio_key: Option<SecretString>,
+    pub(super) maxio_webhook: Option<SecretString>,
 }
 
 #[derive(Deserialize)]
@@ -141,6 +168,8 @@ pub(super) struct File {
     pub(super) vtiger: VtigerFile,
     pub(super) capture: CaptureFile,
     pub(super) queue: QueueFile,
+    pub(super) rabbitmq: RabbitmqFile,
+    pub(super) scheduler: SchedulerFile,
     pub(super) logs: LogsFile,
     pub(super) webhooks: WebhooksFile,
     pub(super) insurance: InsuranceFile,
@@ -152,6 +181,8 @@ pub(super) struct File {
     pub(super) conversion: ConversionFile,
     pub(super) reconcile: ReconcileFile,
     pub(super) supabase: SupabaseFile,
+    pub(super) maxio: MaxioFile,
+    pub(super) onboarding: OnboardingFile,
 }
 
 #[derive(Deserialize)]
@@ -160,6 +191,8 @@ pub(super) struct ServerFile {
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) customer_url: String,
+    pub(super) public_url: String,
+    pub(super) health: String,
     pub(super) max_body: usize,
     pub(super) shutdown_grace: String,
 }
@@ -169,6 +202,12 @@ pub(super) struct ServerFile {
 pub(super) struct DatabaseFile {
     pub(super) url: String,
     pub(super) connections: u32,
+    pub(super) acquire_timeout: String,
+    pub(super) lock_timeout: String,
+    pub(super) statement_timeout: String,
+    pub(super) idle_in_transaction_timeout: String,
+    pub(super) pooler: super::database::PoolerWord,
+    pub(super) direct_url: String,
 }
 
 #[derive(Deserialize)]
@@ -236,6 +275,23 @@ pub(super) struct QueueFile {
     pub(super) backoff: String,
     pub(super) backoff_max: String,
     pub(super) give_up_after: String,
+    pub(super) keep: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RabbitmqFile {
+    pub(super) url: String,
+    pub(super) queue_type: QueueTypeWord,
+    pub(super) prefix: String,
+    pub(super) exchange: String,
+    pub(super) prefetch: u16,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SchedulerFile {
+    pub(super) lease: String,
 }
 
 #[derive(Deserialize)]
@@ -357,6 +413,8 @@ pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Settings, 
         webhook_header: secret(environment, SECRETS[7], &mut problems),
         webhook_path: secret(environment, SECRETS[8], &mut problems),
         microbima_key: secret(environment, SECRETS[9], &mut problems),
+        maxio_key: secret(environment, SECRETS[10], &mut problems),
+        maxio_webhook: secret(environment, SECRETS[11], &mut problems),
     };
     match (check(Raw { file, secrets }), problems.is_empty()) {
         (Ok(settings), true) => Ok(settings),
@@ -368,14 +426,17 @@ pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Settings, 
     }
 }
 
-/// The commented defaults alone.
-pub(super) fn defaults() -> Option<File> {
+/// The commented defaults alone, for programs that bring their own settings.
+#[allow(
+    clippy::expect_used,
+    reason = "the text is part of the program, and a test reads it"
+)]
+pub(super) fn defaults() -> File {
     config::Config::builder()
         .add_source(config::File::from_str(DEFAULTS, config::FileFormat::Toml))
         .build()
-        .ok()?
-        .try_deserialize()
-        .ok()
+        .and_then(config::Config::try_deserialize)
+        .expect("the commented defaults can be read")
 }
 
 /// A secret from the environment, or from the file named by the variable with `_FILE` behind it.

@@ -25,6 +25,8 @@ struct State {
     /// Pauses since the last success; each is twice as long as the one before.
     pauses: u32,
     open_until: Option<Instant>,
+    /// The end of a pause that the other side asked for.
+    asked_until: Option<Instant>,
 }
 
 /// What people are shown.
@@ -40,14 +42,22 @@ pub enum Position {
 }
 
 impl Breaker {
-    /// A call was answered.
+    /// A call was answered. A pause that was asked for stays: among several workers the call began before it.
     pub fn succeeded(&self) {
-        *self.lock() = State::default();
+        let mut state = self.lock();
+        *state = State {
+            asked_until: state.asked_until,
+            ..State::default()
+        };
     }
 
-    /// Nobody was there, or the answer was unclear. Several in a row open the breaker.
+    /// Nobody was there, or the answer was unclear. Several in a row open the breaker. While it is open this changes nothing:
+    /// the call began before, and a round of many calls is one round.
     pub fn failed(&self) {
         let mut state = self.lock();
+        if state.remaining().is_some() {
+            return;
+        }
         state.failures += 1;
         if state.failures >= PATIENCE {
             state.pause();
@@ -61,6 +71,7 @@ impl Breaker {
             Some(wish) => state.open_for(wish.min(LONGEST_WISH)),
             None => state.pause(),
         }
+        state.asked_until = state.asked_until.max(state.open_until);
     }
 
     /// The CRM answers, but refuses us as a whole: a wrong key, a missing right. Trying every operation would only burn
@@ -71,13 +82,9 @@ impl Breaker {
 
     /// Where the breaker stands now.
     pub fn position(&self) -> Position {
-        let state = self.lock();
-        match state
-            .open_until
-            .map(|until| until.saturating_duration_since(Instant::now()))
-        {
-            Some(remaining) if !remaining.is_zero() => Position::Open { remaining },
-            _ => Position::Closed,
+        match self.lock().remaining() {
+            Some(remaining) => Position::Open { remaining },
+            None => Position::Closed,
         }
     }
 
@@ -87,6 +94,13 @@ impl Breaker {
 }
 
 impl State {
+    /// How long it is open still.
+    fn remaining(&self) -> Option<Duration> {
+        let until = self.open_until.max(self.asked_until)?;
+        let remaining = until.saturating_duration_since(Instant::now());
+        (!remaining.is_zero()).then_some(remaining)
+    }
+
     fn pause(&mut self) {
         let factor = 2u32.saturating_pow(self.pauses.min(16));
         self.pauses += 1;
@@ -98,5 +112,38 @@ impl State {
     fn open_for(&mut self, pause: Duration) {
         let until = Instant::now() + pause;
         self.open_until = Some(self.open_until.map_or(until, |open| open.max(until)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_of_many_failures_is_one_pause() {
+        let breaker = Breaker::default();
+        (0..20).for_each(|_| breaker.failed());
+        let Position::Open { remaining } = breaker.position() else {
+            panic!("it is closed after 20 failures");
+        };
+        assert!(remaining <= FIRST_PAUSE, "{remaining:?}");
+    }
+    #[test]
+    fn an_answer_to_an_earlier_call_does_not_shorten_a_pause_that_was_asked_for() {
+        let breaker = Breaker::default();
+        breaker.throttled(Some(Duration::from_secs(30)));
+        breaker.succeeded();
+        let Position::Open { remaining } = breaker.position() else {
+            panic!("the wish is forgotten");
+        };
+        assert!(remaining > FIRST_PAUSE, "{remaining:?}");
+    }
+
+    #[test]
+    fn an_answer_ends_a_pause_that_nobody_asked_for() {
+        let breaker = Breaker::default();
+        (0..20).for_each(|_| breaker.failed());
+        breaker.succeeded();
+        assert_eq!(breaker.position(), Position::Closed);
     }
 }

@@ -11,6 +11,8 @@ use super::breaker::Breaker;
 /// Collects the calls of one attempt and tells the breaker of each.
 pub struct CallLog {
     breaker: Arc<Breaker>,
+    /// Whether what the CRM answered is kept.
+    answers: bool,
     calls: Mutex<Vec<Noted>>,
 }
 
@@ -23,8 +25,18 @@ struct Noted {
 impl CallLog {
     /// An empty log.
     pub fn new(breaker: Arc<Breaker>) -> Arc<Self> {
+        Self::keeping(breaker, true)
+    }
+
+    /// An empty log that keeps no answers, for records that hold bank data.
+    pub fn without_answers(breaker: Arc<Breaker>) -> Arc<Self> {
+        Self::keeping(breaker, false)
+    }
+
+    fn keeping(breaker: Arc<Breaker>, answers: bool) -> Arc<Self> {
         Arc::new(CallLog {
             breaker,
+            answers,
             calls: Mutex::new(Vec::new()),
         })
     }
@@ -98,10 +110,46 @@ impl CallObserver for CallLog {
                 "code": report.code,
                 "httpStatus": report.http_status,
                 "milliseconds": milliseconds(report.duration),
-                "body": report.answer.as_deref().map(parsed),
+                "body": report.answer.as_deref().filter(|_| self.answers).map(parsed),
             }),
         });
     }
+}
+
+/// Tells a log of calls whose values must not be kept: of elements and answers only the names of fields remain, of queries
+/// what is asked for without the literals.
+pub struct NamesOnly(pub Arc<CallLog>);
+
+impl CallObserver for NamesOnly {
+    fn call_finished(&self, report: &CallReport) {
+        let request = match parsed(&report.request) {
+            Value::Object(parameters) => parameters
+                .into_iter()
+                .map(|(name, value)| match (name.as_str(), value) {
+                    ("id" | "elementType", value) => (name, value),
+                    ("query", Value::String(query)) => (name, json!(without_literals(&query))),
+                    (_, Value::Object(element)) => {
+                        let names: Vec<String> =
+                            element.into_iter().map(|(name, _)| name).collect();
+                        (name, json!(names))
+                    }
+                    _ => (name, json!("***")),
+                })
+                .collect(),
+            _ => Value::Null,
+        };
+        self.0.call_finished(&CallReport {
+            request: request.to_string(),
+            answer: None,
+            ..report.clone()
+        });
+    }
+}
+
+fn without_literals(query: &str) -> String {
+    let parts = query.split('\'').enumerate();
+    let shown = parts.map(|(index, part)| if index % 2 == 1 { "***" } else { part });
+    shown.collect::<Vec<_>>().join("'")
 }
 
 /// Calls to Supabase stand in the same row, in the order in which they were made; the CRM's breaker is not told of them.
@@ -115,6 +163,29 @@ impl supabase_auth::CallObserver for CallLog {
                 "httpStatus": report.http_status,
                 "milliseconds": milliseconds(report.duration),
                 "body": report.answer.as_deref().map(parsed),
+            }),
+        });
+    }
+}
+
+/// Calls to Maxio stand in the same row; their breaker is told by whoever makes them.
+impl maxio::CallObserver for CallLog {
+    fn call_finished(&self, report: &maxio::CallReport) {
+        let (outcome, code) = (report.class.as_str(), report.code);
+        let ms = milliseconds(report.duration);
+        if report.writes || report.class != maxio::Class::Done {
+            tracing::info!(api_call = report.operation, outcome, code, ms, "Maxio call");
+        } else {
+            tracing::debug!(api_call = report.operation, outcome, code, ms, "Maxio call");
+        }
+        self.note(Noted {
+            request: json!({ "system": "Maxio", "operation": report.operation, "parameters": parsed(&report.request) }),
+            answer: json!({
+                "outcome": outcome,
+                "code": code,
+                "httpStatus": report.http_status,
+                "milliseconds": ms,
+                "body": report.answer.as_deref().filter(|_| self.answers).map(parsed),
             }),
         });
     }

@@ -5,6 +5,7 @@ pub mod breaker;
 mod budget;
 pub mod calls;
 pub mod contact_fields;
+pub mod from_leads;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,6 +25,12 @@ const LONGEST_MINUTE: Duration = Duration::from_secs(61);
 
 /// Module that customers become records of.
 pub const CONTACTS: &str = "Contacts";
+/// Module of leads.
+pub const LEADS: &str = "Leads";
+/// The field by which a contact shows that it was a lead.
+pub const FROM_LEAD: &str = "isconvertedfromlead";
+/// The field of leads and contacts with their address.
+pub const EMAIL: &str = "email";
 /// Module of comments.
 pub const COMMENTS: &str = "ModComments";
 /// Module of tasks.

@@ -8,7 +8,7 @@ use tracing::field::{Field, Visit};
 /// In place of what must not be kept.
 const MASK: &str = "***";
 /// Names that hold a secret, whatever stands before or behind them.
-const SECRET_NAMES: [&str; 8] = [
+const SECRET_NAMES: [&str; 9] = [
     "password",
     "passwd",
     "secret",
@@ -17,6 +17,7 @@ const SECRET_NAMES: [&str; 8] = [
     "accesskey",
     "authorization",
     "api_key",
+    "iban",
 ];
 /// Longest text kept of one field.
 const LONGEST: usize = 4_000;

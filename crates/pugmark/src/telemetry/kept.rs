@@ -184,11 +184,11 @@ impl Shared {
         mask_text(&mut message, &secrets);
         fields.values_mut().for_each(|value| mask(value, &secrets));
         NewLine {
-            at: Ts::now(),
-            level: metadata.level().as_str(),
+            timestamp: Ts::now(),
+            level: word_of(*metadata.level()),
             target: metadata.target().to_owned(),
             message,
-            fields,
+            context: fields,
             correlation_id,
         }
     }
@@ -269,6 +269,14 @@ fn secrets_of(settings: &Settings) -> Arc<[Zeroizing<String>]> {
     settings.server.token.iter().for_each(&mut add);
     if let Some(crm) = &settings.crm {
         add(&crm.access_key);
+    }
+    if let Some(maxio) = &settings.maxio {
+        add(&maxio.key);
+        maxio.webhook_secret.iter().for_each(&mut add);
+    }
+    let webhooks = &settings.webhooks.secrets;
+    for kind in [&webhooks.hmac, &webhooks.header, &webhooks.path] {
+        kind.iter().for_each(&mut add);
     }
     if let Some(supabase) = &settings.supabase {
         add(&supabase.service_key);
@@ -351,14 +359,24 @@ fn gather(lines: &mut Receiver<NewLine>, batch: &mut Vec<NewLine>) {
     }
 }
 
+/// The level as the store has it.
+fn word_of(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warn",
+        Level::INFO => "info",
+        Level::DEBUG | Level::TRACE => "debug",
+    }
+}
+
 fn about_lost(lines: u64) -> NewLine {
     let fields = json!({ "code": Code::LogLinesLost.as_str(), "lines": lines });
     NewLine {
-        at: Ts::now(),
-        level: "WARN",
+        timestamp: Ts::now(),
+        level: word_of(Level::WARN),
         target: module_path!().to_owned(),
         message: format!("{lines} log line(s) could not be kept"),
-        fields: fields.as_object().cloned().unwrap_or_default(),
+        context: fields.as_object().cloned().unwrap_or_default(),
         correlation_id: None,
     }
 }
