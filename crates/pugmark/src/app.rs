@@ -1,14 +1,18 @@
 //! The running program: which parts run in this process, and how they are started and stopped.
 
-use std::fmt;
+mod health_port;
+mod roles;
+mod scheduler;
+mod start_error;
+
 use std::net::SocketAddr;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pugmark_queue::db::{Db, DbError, StoreLock, StoreLockError};
+use pugmark_queue::db::{Db, DbError, Engine, StoreLock};
 use pugmark_queue::{
-    Gate, KindPolicy, Policies, Queue, QueueError, QueueOptions, Sealer, Worker, WorkerOptions,
+    Gate, KindPolicy, Notifications, Policies, Queue, QueueOptions, Sealer, TeamWaker, Waker,
+    Worker, WorkerOptions,
 };
 use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
@@ -16,8 +20,9 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::capture::attach::{self, AttachError};
-use crate::capture::gap::Sweeper;
+use crate::billing::{self, Billing};
+use crate::broker;
+use crate::capture::attach;
 use crate::capture::relay::Relay;
 use crate::config::{self, Mode, SealKey, Settings};
 use crate::crm::Crm;
@@ -28,157 +33,39 @@ use crate::flows::insurance::customer::Setting;
 use crate::flows::insurance::plan::{KINDS, kind};
 use crate::flows::insurance::summary_run::Summaries;
 use crate::flows::insurance::user::Staff;
+use crate::flows::onboarding;
+use crate::flows::onboarding::form::{FormHandler, Forms};
+use crate::flows::onboarding::lead::Leads;
 use crate::http::auth::Access;
+use crate::http::health::{self, Health};
+use crate::http::onboarding::Desk;
 use crate::http::webhooks::Receiver;
 use crate::http::{self, AppState};
 use crate::logins::Logins;
 use crate::problem::Code;
-use crate::schedule::crm_poll::Poller;
-use crate::schedule::{self, Sweeps, mapping_run, retry_sweep};
+use crate::schedule::leader::{Candidate, Term, process_name};
 use crate::store::{self, SliceMode};
 use crate::telemetry::kept;
 
-/// The parts of Pugmark that a process may run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Roles {
-    /// REST API, console, webhooks.
-    pub api: bool,
-    /// Planning captured changes and delivering operations.
-    pub worker: bool,
-    /// Sweeps and other work by the clock.
-    pub scheduler: bool,
-}
-
-impl Roles {
-    /// Everything in one process.
-    pub const ALL: Roles = Roles {
-        api: true,
-        worker: true,
-        scheduler: true,
-    };
-}
-
-impl FromStr for Roles {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let mut roles = Roles {
-            api: false,
-            worker: false,
-            scheduler: false,
-        };
-        for word in text
-            .split(',')
-            .map(str::trim)
-            .filter(|word| !word.is_empty())
-        {
-            match word {
-                "all" => roles = Roles::ALL,
-                "api" => roles.api = true,
-                "worker" => roles.worker = true,
-                "scheduler" => roles.scheduler = true,
-                other => {
-                    return Err(format!(
-                        "`{other}` is no role; use api, worker, scheduler or all"
-                    ));
-                }
-            }
-        }
-        if roles
-            == (Roles {
-                api: false,
-                worker: false,
-                scheduler: false,
-            })
-        {
-            return Err("name at least one role: api, worker, scheduler or all".to_owned());
-        }
-        Ok(roles)
-    }
-}
-
-impl fmt::Display for Roles {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> = [
-            (self.api, "api"),
-            (self.worker, "worker"),
-            (self.scheduler, "scheduler"),
-        ]
-        .into_iter()
-        .filter_map(|(on, name)| on.then_some(name))
-        .collect();
-        formatter.write_str(&names.join(", "))
-    }
-}
-
-/// Why the program did not start. Each has the code that docs/errors.md explains.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The settings cannot be used.
-    #[error(transparent)]
-    Config(#[from] config::ConfigError),
-    /// The store cannot be used.
-    #[error("{code}: {0}", code = code_of(.0))]
-    Store(#[from] DbError),
-    /// Another process serves this SQLite file.
-    #[error("{code}: {0}", code = lock_code(.0))]
-    Lock(#[from] StoreLockError),
-    /// MicroBima's database is not attached.
-    #[error(transparent)]
-    Attach(#[from] AttachError),
-    /// The queue in the store cannot be used.
-    #[error("{code}: {0}", code = Code::StoreUnavailable)]
-    Queue(#[from] QueueError),
-    /// The CRM's address cannot be used.
-    #[error("{code}: VTIGER_URL: {0}", code = Code::Configuration)]
-    Crm(#[from] vtiger::ConfigError),
-    /// The address or key of the logins cannot be used.
-    #[error("{code}: SUPABASE_URL: {0}", code = Code::Configuration)]
-    Logins(#[from] supabase_auth::ConfigError),
-    /// The port cannot be listened on.
-    #[error("{code}: cannot listen on {address}: {source}. Another program may use the port; PORT sets another one", code = Code::Configuration)]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// The operating system's reason.
-        source: std::io::Error,
-    },
-}
-
-/// The code of a store error.
-pub fn code_of(error: &DbError) -> Code {
-    match error {
-        DbError::NewerThanProgram { .. } => Code::StoreTooNew,
-        DbError::DiskFull => Code::StoreFull,
-        DbError::ReadOnly => Code::StoreReadOnly,
-        DbError::UnsupportedUrl { .. } => Code::Configuration,
-        _ => Code::StoreUnavailable,
-    }
-}
-
-/// The code of a store that could not be locked: because another process has it, or because it cannot be written to.
-fn lock_code(error: &StoreLockError) -> Code {
-    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, StorageFull};
-    match error {
-        StoreLockError::Held { .. } => Code::StoreInUse,
-        StoreLockError::Io { source, .. } => match source.kind() {
-            PermissionDenied | ReadOnlyFilesystem => Code::StoreReadOnly,
-            StorageFull => Code::StoreFull,
-            _ => Code::StoreUnavailable,
-        },
-    }
-}
+use health_port::HealthPort;
+pub use roles::Roles;
+pub use start_error::{StartError, code_of};
 
 /// A running Pugmark. Dropping it does not stop it cleanly; [`Running::shutdown`] does.
 pub struct Running {
     /// Where the API listens, when this process has that role.
     pub address: Option<SocketAddr>,
+    /// Where health is answered besides, when the settings name an address for it.
+    pub health_address: Option<SocketAddr>,
     /// The store.
     pub db: Db,
     /// The queue.
     pub queue: Queue,
     cancelled: CancellationToken,
     tasks: JoinSet<()>,
+    health: Health,
+    /// Open until everything else is closed.
+    _health_port: Option<HealthPort>,
     /// Writes log lines into the store, those of the shutdown included.
     logs: Option<kept::Writer>,
     /// Held as long as this process serves a SQLite file.
@@ -189,6 +76,7 @@ impl Running {
     /// Stops claiming, lets what is being delivered finish within the grace period, hands the rest back, and closes the
     /// store after what was handed to it is committed.
     pub async fn shutdown(mut self) {
+        self.health.stopping();
         self.cancelled.cancel();
         while let Some(ended) = self.tasks.join_next().await {
             if let Err(error) = ended {
@@ -215,23 +103,39 @@ impl Running {
 /// # Errors
 /// [`StartError`] names what is in the way; nothing runs then.
 pub async fn start(settings: Settings, roles: Roles) -> Result<Running, StartError> {
+    let health = Health::default();
+    let health_port = HealthPort::open(&settings.server, &health).await?;
     let db = store::open(&settings.database).await?;
     let lock = store::sqlite_path(&settings.database.url)
         .map(StoreLock::acquire)
         .transpose()?;
+    store::moving::may_be_served(&db).await?;
     attach::ready(&db).await?;
     store::migrate(&db).await?;
+    store::moving::go_on_here(&db).await?;
     tell_whose_tables(&db).await?;
     let logs = kept::keep(&db, &settings);
     let staff = Arc::new(staff(&settings)?);
-    let queue = Queue::new(
-        db.clone(),
-        QueueOptions {
-            policies: policies(&settings.queue),
-            sealer: staff.sealer.clone(),
-            ..QueueOptions::default()
-        },
-    );
+    let forms = Arc::new(Forms::new(
+        &settings.onboarding,
+        settings.seal_key.as_ref(),
+        staff.sealer.clone(),
+    ));
+    let broker = broker::configured(&settings);
+    let notifications =
+        (broker.is_none() && db.engine() == Engine::Postgres).then(Notifications::default);
+    let wakers = match (&broker, &notifications) {
+        (Some(broker), _) => [broker.waker(), broker.waker_of(&billing::worker::KINDS)],
+        (None, Some(notifications)) => notifications.pair(),
+        (None, None) => TeamWaker::pair(),
+    };
+    let [queue, maxio_queue] = queues(&db, &settings, &staff, wakers);
+    let billing = settings
+        .maxio
+        .clone()
+        .map(|maxio| Billing::new(maxio, &db))
+        .transpose()?
+        .map(Arc::new);
     if let Some(lock) = &lock {
         let reclaimed = queue.reclaim_all_of_dead_process(lock).await?;
         if reclaimed.leases > 0 {
@@ -250,11 +154,16 @@ pub async fn start(settings: Settings, roles: Roles) -> Result<Running, StartErr
     let cancelled = CancellationToken::new();
     let nudge = Arc::new(Notify::new());
     let mut tasks = JoinSet::new();
+    if let Some(notifications) = notifications {
+        let listen_on = listen_on(&settings.database, &db);
+        tasks.spawn(notifications.run(db.clone(), listen_on, cancelled.clone()));
+    }
     let summaries = Summaries::new(
         db.clone(),
         queue.clone(),
         Arc::new(settings.insurance.clone()),
     );
+    let mut works = false;
     if roles.worker {
         let relay = Relay::new(
             db.clone(),
@@ -265,75 +174,96 @@ pub async fn start(settings: Settings, roles: Roles) -> Result<Running, StartErr
             nudge.clone(),
         );
         tasks.spawn(relay.run(cancelled.clone()));
-        start_worker(
+        works = start_worker(
             &settings,
             &db,
             &queue,
-            (crm.as_ref(), &staff),
+            (crm.as_ref(), &staff, &forms),
             &cancelled,
             &mut tasks,
         );
-    }
-    if roles.scheduler {
-        tasks.spawn(schedule::summary::run(summaries.clone(), cancelled.clone()));
-        let sweeps = Sweeps {
-            sweeper: Sweeper::new(
-                db.clone(),
-                settings.mode,
-                &settings.insurance.notes.significant,
-            ),
-            mode: settings.mode,
-            look: settings.capture.poll * 5,
-            keep_logs: settings.logs.keep,
-            keep_deliveries: settings.webhooks.keep,
-        };
-        tasks.spawn(schedule::run(
-            db.clone(),
-            queue.clone(),
-            sweeps,
-            cancelled.clone(),
-        ));
-        tasks.spawn(retry_sweep::run(
-            db.clone(),
-            queue.clone(),
-            cancelled.clone(),
-        ));
-        if let Some(crm) = crm.as_ref().filter(|crm| polls(&settings, crm)) {
-            let poll = crm.settings.poll.clone();
-            let poller = Poller::new(db.clone(), queue.clone(), crm.clone(), poll);
-            tasks.spawn(poller.run(cancelled.clone()));
+        if let (Some(crm), Some(billing)) = (&crm, &billing)
+            && crm.settings.enabled
+        {
+            let asked = (crm.clone(), billing.clone());
+            let sealer = staff.sealer.clone();
+            billing::worker::start(
+                &settings,
+                maxio_queue,
+                asked,
+                sealer,
+                &cancelled,
+                &mut tasks,
+            );
         }
-        tasks.spawn(mapping_run::run(
+    }
+    broker::start(
+        broker.as_ref(),
+        &settings,
+        (&db, &queue),
+        works,
+        &cancelled,
+        &mut tasks,
+    );
+    let process = process_name();
+    if roles.scheduler {
+        let candidate = Candidate::new(
             db.clone(),
             queue.clone(),
-            cancelled.clone(),
-        ));
+            process.clone(),
+            settings.scheduler.lease,
+            lock.is_some(),
+        );
+        let work = scheduler::Work {
+            settings: settings.clone(),
+            crm: crm.clone(),
+        };
+        let work = move |term: &Term, parts: &mut JoinSet<()>| work.start(term, parts);
+        tasks.spawn(candidate.run(work, cancelled.clone()));
     }
-    if roles.scheduler
-        && let Some(crm) = &crm
-    {
-        schedule::reconcile::start(&settings, &db, &queue, crm, &cancelled, &mut tasks);
-    }
+    let crm_settings = settings.crm.clone().map(Arc::new);
+    let breaker = crm
+        .as_ref()
+        .filter(|_| roles.worker)
+        .map(|crm| crm.breaker.clone());
+    health.started(health::Parts {
+        db: db.clone(),
+        crm: crm_settings.clone(),
+        breaker: breaker.clone(),
+    });
+    let onboarding = Arc::new(settings.onboarding.clone());
     let address = if roles.api {
         let state = AppState {
             db: db.clone(),
             queue: queue.clone(),
             relay: nudge,
             summaries,
-            crm: settings.crm.clone().map(Arc::new),
+            process: process.into(),
+            crm: crm_settings,
             vtiger: crm.clone(),
             contacts: Setting::of(&settings),
-            breaker: crm
+            breaker,
+            broker,
+            leads: Arc::new(Leads::new(onboarding.clone())),
+            onboarding,
+            maxio: settings.maxio.clone().map(Arc::new),
+            maxio_breaker: billing
                 .as_ref()
                 .filter(|_| roles.worker)
-                .map(|crm| crm.breaker.clone()),
+                .map(|billing| billing.breaker.clone()),
             mode: settings.mode,
             access: Arc::new(Access::new(
                 settings.server.token.clone(),
                 staff.logins.clone(),
             )),
+            webhooks: Arc::new(Receiver::new(
+                settings.webhooks.clone(),
+                settings.maxio.is_some(),
+                staff.sealer.is_some(),
+            )),
             staff,
-            webhooks: Arc::new(Receiver::new(settings.webhooks.clone())),
+            forms: Arc::new(Desk::new(forms, settings.server.public_url.clone())),
+            health: health.clone(),
         };
         Some(start_api(&settings.server, state, &cancelled, &mut tasks).await?)
     } else {
@@ -342,18 +272,16 @@ pub async fn start(settings: Settings, roles: Roles) -> Result<Running, StartErr
     tracing::info!(%roles, mode = %settings.mode, store = %config::mask_url(&settings.database.url), "started");
     Ok(Running {
         address,
+        health_address: health_port.as_ref().map(|port| port.address),
         db,
         queue,
         cancelled,
         tasks,
+        health,
+        _health_port: health_port,
         logs,
         _lock: lock,
     })
-}
-
-/// Whether the CRM is asked what changed. In shadow mode nothing could come of it.
-fn polls(settings: &Settings, crm: &Crm) -> bool {
-    crm.settings.enabled && crm.settings.poll.enabled && settings.mode == Mode::Live
 }
 
 /// Says whose tables are served, and what of MicroBima's has become unfit to be watched since it was attached.
@@ -371,23 +299,60 @@ async fn tell_whose_tables(db: &Db) -> Result<(), DbError> {
     Ok(())
 }
 
+/// Where notifications of other processes can be heard: nowhere through a pooler in transaction mode.
+fn listen_on(database: &config::Database, db: &Db) -> Option<String> {
+    if db.is_pooled() {
+        tracing::warn!(
+            code = %Code::PostgresPooler,
+            "PostgreSQL is reached through a pooler in transaction mode{}",
+            match database.direct_url {
+                Some(_) => "",
+                None => "; without DATABASE_DIRECT_URL other processes' work is found by looking",
+            }
+        );
+        return database.direct_url.clone();
+    }
+    Some(
+        database
+            .direct_url
+            .clone()
+            .unwrap_or_else(|| database.url.clone()),
+    )
+}
+
+/// Two handles on one queue, for two workers: each is woken whichever of them was used.
+fn queues(db: &Db, settings: &Settings, staff: &Staff, wakers: [Arc<dyn Waker>; 2]) -> [Queue; 2] {
+    wakers.map(|waker| {
+        Queue::new(
+            db.clone(),
+            QueueOptions {
+                policies: policies(&settings.queue),
+                sealer: staff.sealer.clone(),
+                waker: Some(waker),
+                ..QueueOptions::default()
+            },
+        )
+    })
+}
+
+/// Tells whether there is one now.
 fn start_worker(
     settings: &Settings,
     db: &Db,
     queue: &Queue,
-    (crm, staff): (Option<&Arc<Crm>>, &Arc<Staff>),
+    (crm, staff, forms): (Option<&Arc<Crm>>, &Arc<Staff>, &Arc<Forms>),
     cancelled: &CancellationToken,
     tasks: &mut JoinSet<()>,
-) {
+) -> bool {
     let Some(crm) = crm else {
         tracing::warn!(
             "no CRM is configured (VTIGER_URL or VTIGER_API_URL): changes are captured and queued, nothing is sent"
         );
-        return;
+        return false;
     };
     if !crm.settings.enabled {
         tracing::warn!("VTIGER_ENABLED=false: changes are captured and queued, nothing is sent");
-        return;
+        return false;
     }
     if settings.mode == Mode::Shadow {
         tracing::warn!("shadow mode: vTiger is read and compared, nothing is written to it");
@@ -399,7 +364,11 @@ fn start_worker(
         mode: settings.mode,
         lease: settings.queue.lease,
     };
-    let handlers = insurance::handlers(&deliverer, settings, staff);
+    let mut handlers = insurance::handlers(&deliverer, settings, staff);
+    handlers.insert(
+        onboarding::kind::LEAD_UPDATE.to_owned(),
+        Arc::new(FormHandler::new(deliverer, forms.clone())),
+    );
     let gate = Arc::new(BreakerGate(crm.breaker.clone()));
     let options = WorkerOptions {
         concurrency: crm.settings.sessions,
@@ -408,6 +377,7 @@ fn start_worker(
         ..WorkerOptions::default()
     };
     tasks.spawn(Worker::new(queue.clone(), handlers, gate, options).run(cancelled.clone()));
+    true
 }
 
 async fn start_api(
@@ -489,6 +459,7 @@ impl Gate for BreakerGate {
             Position::Open { .. } => KINDS
                 .iter()
                 .filter(|kind| ![kind::USER_CREATE, kind::USER_PASSWORD_RESET].contains(kind))
+                .chain([&onboarding::kind::LEAD_UPDATE])
                 .map(|kind| (*kind).to_owned())
                 .collect(),
         }

@@ -306,6 +306,8 @@ fn on_call_error(crm: &Crm, module: &str, error: &CallError) -> Trouble {
                 crm.breaker.failed();
                 Trouble::unavailable(Code::CrmUnavailable, message)
             }
+            // A question that broke off inside vTiger. Ours are sound, so its own inside failed, its database for one.
+            RefusalReason::BadInput => Trouble::unavailable(Code::CrmUnavailable, message),
             _ => {
                 let field = refusal
                     .field

@@ -1,32 +1,33 @@
-//! Work by the clock.
+//! Work by the clock, carried out by one process at a time ([`leader`]).
+//!
+//! Every part is given the leader's handles on store and queue, whose writes are undone once another process leads. Besides, each
+//! part by itself stands being run twice: runs move on by compare-and-set, weeks and nights have unique keys, sweeps and pruning do
+//! what is still to be done, and a poll's cursor may fall back and reads again what it has read.
 
 pub mod backfill;
 pub mod crm_poll;
+pub mod lead_poll;
+pub mod leader;
 pub mod mapping_run;
+pub mod onboarding;
 pub mod reconcile;
+pub mod retention;
 pub mod retry_sweep;
 pub mod summary;
 
 use std::time::Duration;
 
+use pugmark_queue::Queue;
 use pugmark_queue::db::{Db, DbError, Ts};
-use pugmark_queue::{Queue, QueueError};
 use tokio_util::sync::CancellationToken;
 
 use crate::capture::gap::Sweeper;
 use crate::config::Mode;
-use crate::store::{
-    account_steps, application_logs, capture_errors, change_log, webhook_deliveries,
-};
+use crate::store::{capture_errors, change_log};
+use retention::{Removed, Retention};
 
 /// How often rows are compared with what was captured of them.
 const GAP_SWEEP: Duration = Duration::from_secs(15 * 60);
-/// How long planned changes and finished operations are kept.
-const KEEP: Duration = Duration::from_secs(90 * 24 * 3600);
-const PRUNE_BATCH: u32 = 5_000;
-
-/// How long errors of capture are kept once their changes are found.
-const KEEP_ERRORS: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How soon after an error of capture the next sweep may follow the last one: as long as capture is broken, every write is one.
 const AFTER_ERROR: Duration = Duration::from_secs(60);
 
@@ -39,10 +40,8 @@ pub struct Sweeps {
     pub mode: Mode,
     /// How often is looked for a reason to sweep before it is time.
     pub look: Duration,
-    /// How long log lines are kept.
-    pub keep_logs: Duration,
-    /// How long deliveries of webhooks are kept.
-    pub keep_deliveries: Duration,
+    /// How long what is kept.
+    pub retention: Retention,
 }
 
 /// Runs the sweeps until cancelled: at once, because changes may have been missed while nothing ran, and then in turn, or as soon
@@ -54,13 +53,34 @@ pub async fn run(db: Db, queue: Queue, sweeps: Sweeps, cancelled: CancellationTo
         if let Err(error) = &swept_well {
             tracing::error!(%error, "the gap sweep failed; it is tried again");
         }
-        if let Err(error) = prune(&db, &queue, &sweeps).await {
-            tracing::error!(%error, "old entries could not be removed; it is tried again");
-        }
+        remove_old(&db, &queue, &sweeps.retention, &cancelled).await;
         tokio::select! {
             () = cancelled.cancelled() => return,
             () = tokio::time::sleep(GAP_SWEEP) => {}
             () = something_was_missed(&db, sweeps.look), if swept_well.is_ok() => {}
+        }
+    }
+}
+
+async fn remove_old(db: &Db, queue: &Queue, retention: &Retention, cancelled: &CancellationToken) {
+    match retention::remove_old(db, queue, retention, Ts::now(), cancelled).await {
+        Ok(removed) if removed == Removed::default() => {}
+        Ok(Removed {
+            changes,
+            operations,
+            lines,
+            deliveries,
+            forms,
+        }) => tracing::info!(
+            changes,
+            operations,
+            lines,
+            deliveries,
+            forms,
+            "old entries removed"
+        ),
+        Err(error) => {
+            tracing::error!(%error, "old entries could not be removed; it is tried again");
         }
     }
 }
@@ -117,50 +137,4 @@ async fn something_was_missed(db: &Db, look: Duration) {
             Ok(_) | Err(_) => {}
         }
     }
-}
-
-async fn prune(db: &Db, queue: &Queue, sweeps: &Sweeps) -> Result<(), QueueError> {
-    let now = Ts::now();
-    let (before, healed_before) = (now.before(KEEP), now.before(KEEP_ERRORS));
-    let logs_before = now.before(sweeps.keep_logs);
-    let deliveries_before = now.before(sweeps.keep_deliveries);
-    let keys_before = now.before(sweeps.keep_deliveries.max(KEEP));
-    let removed = db
-        .write("prune change log", move |conn| {
-            Box::pin(async move {
-                capture_errors::prune(conn, healed_before).await?;
-                let removed = change_log::prune(conn, before, PRUNE_BATCH).await?;
-                Ok::<_, QueueError>(removed)
-            })
-        })
-        .await?;
-    let operations = queue.prune(KEEP, PRUNE_BATCH).await?;
-    let lines = db
-        .write("prune logs", move |conn| {
-            Box::pin(async move { application_logs::prune(conn, logs_before, PRUNE_BATCH).await })
-        })
-        .await?;
-    if operations > 0 {
-        db.write("prune account steps", |conn| {
-            Box::pin(async move { Ok::<_, QueueError>(account_steps::prune(conn).await?) })
-        })
-        .await?;
-    }
-    let deliveries = db
-        .write("prune webhooks", move |conn| {
-            Box::pin(async move {
-                webhook_deliveries::prune(conn, deliveries_before, keys_before, PRUNE_BATCH).await
-            })
-        })
-        .await?;
-    if removed > 0 || operations > 0 || lines > 0 || deliveries > 0 {
-        tracing::info!(
-            changes = removed,
-            operations,
-            lines,
-            deliveries,
-            "old entries removed"
-        );
-    }
-    Ok(())
 }

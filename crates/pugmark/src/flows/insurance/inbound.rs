@@ -96,6 +96,19 @@ pub async fn enqueue_conversion(
     queue: &Queue,
     conversion: &Conversion,
 ) -> Result<Enqueued, QueueError> {
+    enqueue_conversion_once(conn, queue, conversion, None).await
+}
+
+/// The same for a notice that has a name of its own: under one `key` it leads to one operation, however often it comes.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn enqueue_conversion_once(
+    conn: &mut Conn,
+    queue: &Queue,
+    conversion: &Conversion,
+    key: Option<String>,
+) -> Result<Enqueued, QueueError> {
     let notice = Notice {
         record: &conversion.record,
         module: conversion.module,
@@ -105,7 +118,11 @@ pub async fn enqueue_conversion(
         correlation_id: &conversion.correlation_id,
     };
     lead_conversions::notice(conn, &notice, Ts::now()).await?;
-    let enqueued = queue.enqueue(conn, convert(conversion)).await?;
+    let operation = NewOperation {
+        idempotency_key: key,
+        ..convert(conversion)
+    };
+    let enqueued = queue.enqueue(conn, operation).await?;
     queue.unblock(conn, &waits_for(&conversion.record)).await?;
     Ok(enqueued)
 }

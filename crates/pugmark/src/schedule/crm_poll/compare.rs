@@ -6,7 +6,8 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use vtiger::{Module, Record};
 
-use super::{CONVERTED, MODIFIED};
+use super::MODIFIED;
+use crate::crm::FROM_LEAD;
 use crate::crm::contact_fields::ContactFields;
 use crate::store::crm_cursors::Linked;
 use crate::store::field_mapping::Direction;
@@ -46,7 +47,7 @@ impl Sight {
 
     /// The fields to ask for, as far as this installation has them.
     pub(super) fn asked(&self) -> Vec<String> {
-        let besides = [CONVERTED, MODIFIED].map(str::to_owned);
+        let besides = [FROM_LEAD, MODIFIED].map(str::to_owned);
         self.names
             .keys()
             .cloned()

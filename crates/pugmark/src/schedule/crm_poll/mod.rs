@@ -25,7 +25,7 @@ use vtiger::{CallError, Client, Direction, KeysetQuery, Query, Record, RecordId}
 use crate::config::Poll;
 use crate::crm::breaker::Position;
 use crate::crm::calls::CallLog;
-use crate::crm::{CONTACTS, Crm, MapError};
+use crate::crm::{CONTACTS, Crm, FROM_LEAD, MapError};
 use crate::flows::insurance::inbound::{self, Noticed};
 use crate::flows::insurance::plan::CUSTOMER;
 use crate::problem::Code;
@@ -33,8 +33,6 @@ use crate::store::crm_cursors::{self, Cursor};
 use compare::{Content, Sight};
 pub use pace::pause;
 
-/// What vTiger says of contacts that came out of a lead.
-const CONVERTED: &str = "isconvertedfromlead";
 const MODIFIED: &str = "modifiedtime";
 /// How often a poll goes back further than usual, and how far: the CRM's clock may have been set back, by an hour in autumn.
 const DEEP_EVERY: std::time::Duration = std::time::Duration::from_secs(3_600);
@@ -344,7 +342,7 @@ impl Page {
     /// being made by us.
     fn is_new_conversion(&mut self, record: &Record) -> bool {
         let time = record.get(MODIFIED).unwrap_or_default();
-        let converted = record.get(CONVERTED) == Some("1");
+        let converted = record.get(FROM_LEAD) == Some("1");
         if !converted || self.sight.carries_our_reference(record) {
             return false;
         }

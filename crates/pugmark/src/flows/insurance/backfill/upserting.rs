@@ -86,6 +86,8 @@ impl Backfiller {
             reference_field,
             bulk: run.bulk,
         };
+        // What is sent late could overwrite what was written since; a process that no longer leads has read it too long ago.
+        self.db.check_guard().await?;
         let answers = client.upsert(&target, &records).await?;
         Ok(agreements
             .into_iter()

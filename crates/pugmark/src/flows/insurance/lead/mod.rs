@@ -22,9 +22,9 @@ use vtiger::{CallError, Client, Condition, Filter, Query, Record, RecordId, Refu
 use super::inbound::{LEAD, waits_for};
 use super::plan::CUSTOMER;
 use crate::config::{self, Insurance, Mode};
-use crate::crm::CONTACTS;
 use crate::crm::calls::CallLog;
 use crate::crm::contact_fields::ContactFields;
+use crate::crm::{CONTACTS, LEADS};
 use crate::delivery::{Deliverer, Trouble, report};
 use crate::microbima::partner_api::Partner;
 use crate::problem::Code;
@@ -40,7 +40,6 @@ use still::{TERMINATED, incomplete, is_converted, refused, same_document, taken}
 const LOOK_AGAIN: Duration = Duration::from_secs(3600);
 /// How soon a setting is looked at again.
 const SOON: Duration = Duration::from_secs(60);
-const LEADS: &str = "Leads";
 
 /// Makes customers of converted leads.
 pub struct LeadHandler {

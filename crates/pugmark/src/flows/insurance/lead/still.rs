@@ -4,15 +4,13 @@ use std::collections::BTreeMap;
 
 use vtiger::Record;
 
+use crate::crm::FROM_LEAD;
 use crate::problem::Code;
 use crate::store::alike::Alike;
 use crate::store::lead_conversions::{Claim, Conversion, Standstill, State};
 
 /// Status of a customer whose document and phone nobody may have again.
 pub(super) const TERMINATED: &str = "TERMINATED";
-
-/// The field by which a contact shows where it comes from.
-const FROM_LEAD: &str = "isconvertedfromlead";
 
 /// Whether it is known, or claimed by somebody who can know, that the contact came out of a lead.
 pub(super) fn is_converted(conversion: &Conversion, contact: &Record) -> Result<(), Standstill> {
