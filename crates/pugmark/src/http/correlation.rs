@@ -12,6 +12,7 @@ use axum::response::Response;
 use tracing::Instrument;
 
 use super::envelope::ApiError;
+use super::webhooks;
 
 /// The header that carries it.
 pub const HEADER: HeaderName = HeaderName::from_static("x-correlation-id");
@@ -75,11 +76,18 @@ pub async fn layer(mut request: Request, next: Next) -> Response {
     let mut response = next.run(request).instrument(span.clone()).await;
     span.in_scope(|| note(&path, response.status(), began.elapsed()));
     let api = path.starts_with("/api/") || path.starts_with("/webhook");
-    if let Some(error) = response.extensions_mut().remove::<ApiError>() {
-        response = with_headers_of(response, error.into_body(&id.0, &path));
-    } else if api && !response.status().is_success() && !is_json(&response) {
-        let error = in_words(response.status(), &method);
-        response = with_headers_of(response, error.into_body(&id.0, &path));
+    let error = match response.extensions_mut().remove::<ApiError>() {
+        None if api && !response.status().is_success() && !is_json(&response) => {
+            Some(in_words(response.status(), &method))
+        }
+        error => error,
+    };
+    if let Some(error) = error {
+        let body = match path.starts_with(webhooks::lead_status::LEAD_STATUS) {
+            true => error.into_plain_body(),
+            false => error.into_body(&id.0, &path),
+        };
+        response = with_headers_of(response, body);
     }
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         response.headers_mut().insert(HEADER, value);
@@ -87,13 +95,25 @@ pub async fn layer(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// The path as logs and answers may show it: the end of a webhook's address can be its secret.
+/// The path as logs and answers may show it: the end of a webhook's address can be its secret, and a link to the onboarding form
+/// is one.
 pub(super) fn shown(path: &str) -> String {
-    let secret = super::webhooks::GENERAL;
-    match path.strip_prefix(secret) {
-        Some(rest) if rest.len() > 1 => format!("{secret}/***"),
-        _ => path.to_owned(),
+    let form = super::onboarding::PAGE;
+    if let Some(rest) = path
+        .strip_prefix(form)
+        .and_then(|rest| rest.strip_prefix('/'))
+    {
+        let below = rest.split_once('/').map_or("", |(_, below)| below);
+        let slash = if below.is_empty() { "" } else { "/" };
+        return format!("{form}/***{slash}{below}");
     }
+    [webhooks::GENERAL, webhooks::lead_status::LEAD_STATUS]
+        .into_iter()
+        .find(|endpoint| {
+            let rest = path.strip_prefix(endpoint);
+            rest.is_some_and(|rest| rest.len() > 1)
+        })
+        .map_or_else(|| path.to_owned(), |endpoint| format!("{endpoint}/***"))
 }
 
 /// One line for each request. Pages, health checks and lists are asked for all the time: theirs is for finding defects.

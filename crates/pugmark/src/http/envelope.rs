@@ -91,6 +91,13 @@ pub struct ErrorBody {
     pub path: String,
 }
 
+/// A refused request, as the endpoints of the onboarding guide answer it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PlainError {
+    /// What was wrong, for people.
+    pub error: String,
+}
+
 /// An error on its way to the caller. The correlation id, path and time are added by the outermost layer, which knows
 /// them for every route.
 #[derive(Debug, Clone)]
@@ -154,6 +161,18 @@ impl ApiError {
         }
     }
 
+    /// The answer of an endpoint that has no envelope. What failed on this side is said in the guide's words.
+    pub(super) fn into_plain_body(self) -> Response {
+        let error = match self.status {
+            StatusCode::INTERNAL_SERVER_ERROR => "Failed to process request".to_owned(),
+            _ => self.message,
+        };
+        with_retry_after(
+            self.retry_after,
+            (self.status, Json(PlainError { error })).into_response(),
+        )
+    }
+
     pub(super) fn into_body(self, correlation_id: &str, path: &str) -> Response {
         let status = self.status;
         let body = ErrorEnvelope {
@@ -167,14 +186,16 @@ impl ApiError {
                 path: path.to_owned(),
             },
         };
-        let mut response = (status, Json(body)).into_response();
-        if let Some(seconds) = self.retry_after {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        response
+        with_retry_after(self.retry_after, (status, Json(body)).into_response())
     }
+}
+
+fn with_retry_after(seconds: Option<u32>, mut response: Response) -> Response {
+    if let Some(seconds) = seconds {
+        let headers = response.headers_mut();
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }
 
 impl IntoResponse for ApiError {

@@ -7,6 +7,7 @@ pub mod console;
 pub mod correlation;
 pub mod envelope;
 pub mod health;
+pub mod onboarding;
 pub mod parameters;
 pub mod rights;
 pub mod webhooks;
@@ -20,6 +21,7 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use pugmark_queue::Queue;
+use pugmark_queue::broker::Broker;
 use pugmark_queue::db::Db;
 use tokio::sync::Notify;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -34,6 +36,7 @@ use crate::crm::breaker::Breaker;
 use crate::flows::insurance::customer::Setting;
 use crate::flows::insurance::summary_run::Summaries;
 use crate::flows::insurance::user::Staff;
+use crate::flows::onboarding::lead::Leads;
 use envelope::ApiError;
 
 /// What handlers share.
@@ -47,6 +50,8 @@ pub struct AppState {
     pub relay: Arc<Notify>,
     /// Plans weekly summaries.
     pub summaries: Summaries,
+    /// The name by which this process stands for election.
+    pub process: Arc<str>,
     /// The CRM's settings, when one is configured.
     pub crm: Option<Arc<config::Crm>>,
     /// The CRM itself, for what is asked of it while somebody waits.
@@ -55,6 +60,16 @@ pub struct AppState {
     pub contacts: Setting,
     /// Whether the CRM is being left alone for a while; only where a worker runs in this process.
     pub breaker: Option<Arc<Breaker>>,
+    /// RabbitMQ, where it is used.
+    pub broker: Option<Broker>,
+    /// The onboarding flow's settings.
+    pub onboarding: Arc<config::Onboarding>,
+    /// Which module of the CRM leads are in.
+    pub leads: Arc<Leads>,
+    /// Maxio's settings, when one is configured.
+    pub maxio: Option<Arc<config::Maxio>>,
+    /// Whether Maxio is being left alone for a while; only where a worker runs in this process.
+    pub maxio_breaker: Option<Arc<Breaker>>,
     /// Live or shadow.
     pub mode: Mode,
     /// Who may call the internal API, and what for.
@@ -63,6 +78,10 @@ pub struct AppState {
     pub staff: Arc<Staff>,
     /// Takes webhooks.
     pub webhooks: Arc<webhooks::Receiver>,
+    /// Takes onboarding forms.
+    pub forms: Arc<onboarding::Desk>,
+    /// How far this process is.
+    pub health: health::Health,
 }
 
 /// The document that describes the API, without the routes that it is merged with.
@@ -117,6 +136,9 @@ fn internal_api() -> OpenApiRouter<AppState> {
         .merge(api::missing_requirements::routes())
         .merge(api::brand_ambassadors::routes())
         .merge(api::grants::routes())
+        .merge(api::onboarding_jobs::routes())
+        .merge(api::onboarding_forms::routes())
+        .merge(api::onboarding_links::routes())
         .merge(api::operations::routes())
         .merge(api::sync_status::routes())
         .merge(api::payment_summaries::routes())
@@ -144,7 +166,8 @@ pub fn router(state: AppState, settings: &config::Server) -> Router {
         .merge(api)
         .merge(received)
         .merge(console::routes())
-        .merge(health::routes())
+        .merge(onboarding::routes())
+        .merge(health::routes(state.health.clone()))
         .route(
             "/openapi.json",
             get(move || async move { axum::Json(document.as_ref().clone()) }),

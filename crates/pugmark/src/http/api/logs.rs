@@ -19,7 +19,7 @@ use crate::store::application_logs::{self, Line, LineFilter};
 
 const LARGEST_PAGE: u32 = 500;
 /// Levels from the gravest on.
-const LEVELS: [&str; 3] = ["ERROR", "WARN", "INFO"];
+const LEVELS: [&str; 3] = ["error", "warn", "info"];
 
 /// The routes of this resource.
 pub fn routes() -> OpenApiRouter<AppState> {
@@ -49,17 +49,19 @@ pub struct LogParameters {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LineBody {
+    /// Its number; later lines have higher ones.
+    log_id: String,
     /// When, RFC 3339.
-    at: String,
-    /// `ERROR`, `WARN` or `INFO`.
+    timestamp: String,
+    /// `error`, `warn` or `info`.
     level: String,
     /// The part of the program that wrote it.
     target: String,
     /// What it says.
     message: String,
-    /// Its fields and those of the work around it.
+    /// Its fields and those of the work around it: `job_id`, `api_call`, `operation`, ...
     #[schema(value_type = Object)]
-    fields: serde_json::Value,
+    context: serde_json::Value,
     /// The request it belongs to.
     correlation_id: Option<String>,
 }
@@ -67,11 +69,12 @@ pub struct LineBody {
 impl From<Line> for LineBody {
     fn from(line: Line) -> Self {
         LineBody {
-            at: line.at.timestamp().to_string(),
+            log_id: line.log_id.to_string(),
+            timestamp: line.timestamp.timestamp().to_string(),
             level: line.level,
             target: line.target,
             message: line.message,
-            fields: serde_json::from_str(&line.fields).unwrap_or_default(),
+            context: serde_json::from_str(&line.context).unwrap_or_default(),
             correlation_id: line.correlation_id,
         }
     }
@@ -103,7 +106,7 @@ async fn list(
     let next_cursor = lines
         .last()
         .filter(|_| more)
-        .map(|last| last.id.to_string());
+        .map(|last| last.log_id.to_string());
     let page = Page {
         items: lines.into_iter().map(LineBody::from).collect(),
         pagination: Pagination {

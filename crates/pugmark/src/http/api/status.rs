@@ -19,13 +19,17 @@ use crate::crm::CONTACTS;
 use crate::crm::breaker::Position;
 use crate::flows::insurance::plan::CUSTOMER;
 use crate::http::AppState;
+use crate::http::api::broker::BrokerBody;
+use crate::http::api::leader::LeaderBody;
 use crate::http::correlation::CorrelationId;
 use crate::http::envelope::{ApiError, Envelope};
 use crate::problem::Code;
 use crate::schedule::retry_sweep::{self, LATE, SweepRun};
 use crate::store::crm_cursors::{self, Cursor};
 use crate::store::standing::{self, Proof};
-use crate::store::{self, SliceMode, capture_errors, change_log, conflicts, links};
+use crate::store::{
+    self, SliceMode, capture_errors, change_log, conflicts, leader_lease, links, sync_jobs,
+};
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
@@ -48,6 +52,8 @@ pub struct StatusBody {
     pub tables: SliceMode,
     /// `ok`, `paused`, `disabled` or `not configured`.
     pub crm: String,
+    /// `ok`, `paused` or `not configured`.
+    pub maxio: String,
     /// Captured changes not yet planned.
     pub unplanned: i64,
     /// Changes that could not be captured when they were written, and that no gap sweep has looked for yet.
@@ -64,6 +70,8 @@ pub struct StatusBody {
     pub oldest_waiting_since: Option<String>,
     /// The same in seconds.
     pub oldest_waiting_seconds: Option<u64>,
+    /// Onboarding jobs by status.
+    pub onboarding_jobs: BTreeMap<String, i64>,
     /// Customers by the state of their contact.
     pub customers: BTreeMap<String, i64>,
     /// Queue depth and success of each kind of operation.
@@ -76,6 +84,10 @@ pub struct StatusBody {
     pub conflicts: i64,
     /// Asking vTiger what changed.
     pub poll: PollBody,
+    /// Which process does what is done by the clock.
+    pub leader: LeaderBody,
+    /// How this process stands with RabbitMQ; `null` where none is configured.
+    pub broker: Option<BrokerBody>,
     /// What comparing contacts with their customers has proved.
     pub proof: ProofBody,
 }
@@ -270,6 +282,8 @@ pub async fn gather(state: &AppState) -> Result<StatusBody, ApiError> {
         .collect();
     let conflicts = conflicts::open(&mut conn).await?;
     let cursor = crm_cursors::get(&mut conn, CONTACTS).await?;
+    let leader = LeaderBody::of(&leader_lease::standing(&mut conn).await?, &state.process);
+    let onboarding_jobs = sync_jobs::counts(&mut conn).await?.into_iter().collect();
     let polls = state.mode == Mode::Live
         && state
             .crm
@@ -281,13 +295,32 @@ pub async fn gather(state: &AppState) -> Result<StatusBody, ApiError> {
     };
     let oldest_waiting_seconds = oldest.map(|since| Ts::now().since(since).as_secs());
     let crm = crm_state(state);
+    let maxio = maxio_state(state);
     let fine = dead == 0
         && crm == "ok"
+        && maxio != "paused"
         && not_captured.is_empty()
+        && !leader.missing
         && oldest_waiting_seconds.is_none_or(|seconds| seconds < 300);
     let mut summary = summary(crm, dead, oldest_waiting_seconds);
     if !not_captured.is_empty() {
         summary.push_str(" Some changes could not be captured; the next gap sweep looks for them.");
+    }
+    if leader.missing {
+        summary.push_str(&format!(
+            " Nothing is polled, compared or summed up: {}; start one with the role scheduler.",
+            leader.words
+        ));
+    }
+    let broker = state.broker.as_ref().map(BrokerBody::of);
+    if let Some(down) = broker.as_ref().filter(|broker| broker.state == "down") {
+        summary.push_str(&format!(
+            " RabbitMQ is not connected: {}; work is found by looking.",
+            down.words
+        ));
+    }
+    if maxio == "paused" {
+        summary.push_str(" Maxio does not answer as it should and is left alone for a moment.");
     }
     if conflicts > 0 {
         summary.push_str(&format!(
@@ -296,12 +329,16 @@ pub async fn gather(state: &AppState) -> Result<StatusBody, ApiError> {
     }
     Ok(StatusBody {
         conflicts,
+        onboarding_jobs,
         poll: PollBody::of(polls, cursor),
+        leader,
+        broker,
         summary,
         fine,
         mode: state.mode.to_string(),
         tables,
         crm: crm.to_owned(),
+        maxio: maxio.to_owned(),
         unplanned,
         not_captured,
         waiting,
@@ -360,6 +397,14 @@ fn crm_state(state: &AppState) -> &'static str {
     match (&state.crm, &state.breaker) {
         (None, _) => "not configured",
         (Some(crm), _) if !crm.enabled => "disabled",
+        (Some(_), Some(breaker)) if breaker.position() != Position::Closed => "paused",
+        (Some(_), _) => "ok",
+    }
+}
+
+fn maxio_state(state: &AppState) -> &'static str {
+    match (&state.maxio, &state.maxio_breaker) {
+        (None, _) => "not configured",
         (Some(_), Some(breaker)) if breaker.position() != Position::Closed => "paused",
         (Some(_), _) => "ok",
     }

@@ -4,7 +4,8 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use pugmark_queue::db::Ts;
+use pugmark_queue::QueueError;
+use pugmark_queue::db::{Conn, Ts};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -19,6 +20,7 @@ use crate::http::parameters::{Parameters, PathNumber};
 use crate::http::webhooks::plan;
 use crate::http::webhooks::proof::Kind;
 use crate::http::webhooks::reading::{self, Letter};
+use crate::http::webhooks::{lead_status, maxio};
 use crate::store::audit;
 use crate::store::webhook_deliveries::{self, Became, Delivery, DeliveryFilter, Refusal};
 
@@ -43,7 +45,7 @@ pub struct DeliveryBody {
     id: i64,
     /// When it came, RFC 3339 in UTC.
     received_at: String,
-    /// Where: `lead-convert` or `vtiger`.
+    /// Where: `lead-convert`, `vtiger`, `lead-status-change` or `maxio`.
     endpoint: String,
     /// How the sender proved itself: `hmac`, `standard`, `header` or `path`.
     proof: String,
@@ -86,7 +88,7 @@ pub struct WholeDeliveryBody {
     content_type: Option<String>,
     /// What stood behind the question mark of the address.
     parameters: Option<String>,
-    /// The body as it came.
+    /// The body as it came; of `lead-status-change` and `maxio` without bank data.
     body: String,
 }
 
@@ -209,7 +211,7 @@ async fn read(
 }
 
 /// Does once more what a kept delivery calls for, by today's rules. The record is read again, so that what was done already is
-/// not done twice.
+/// not done twice. Bank data is not kept with deliveries: a lead's job takes it from the CRM then.
 #[utoipa::path(post, path = "/api/internal/vtiger/webhooks/deliveries/{id}/replay", tag = "webhooks",
     params(("id" = i64, Path, description = "Number of the delivery")),
     responses((status = 202, body = Envelope<WholeDeliveryBody>), (status = 404, body = ErrorEnvelope)))]
@@ -219,7 +221,7 @@ async fn replay(
     Extension(caller): Extension<Caller>,
     PathNumber(id): PathNumber,
 ) -> Result<Response, ApiError> {
-    let (queue, depth) = (state.queue.clone(), state.webhooks.max_depth());
+    let shared = state.clone();
     let request = correlation_id.to_string();
     let delivery = state
         .db
@@ -228,17 +230,7 @@ async fn replay(
                 let kept = webhook_deliveries::get(conn, id)
                     .await?
                     .ok_or_else(|| missing(id))?;
-                let said = reading::read(&Letter {
-                    body: kept.body.as_bytes(),
-                    content_type: kept.content_type.as_deref(),
-                    parameters: kept.parameters.as_deref(),
-                    conversion: kept.endpoint == "lead-convert",
-                    max_depth: depth,
-                });
-                let became = match said {
-                    Ok(said) => plan(conn, &queue, &said, proof_of(&kept.proof), &request).await?,
-                    Err(why) => Became::unusable(&why),
-                };
+                let became = plan_again(conn, &shared, &kept, &request).await?;
                 let now = Ts::now();
                 webhook_deliveries::note_replay(conn, id, &became, &caller.name, now).await?;
                 let entry = audit::Entry {
@@ -261,6 +253,38 @@ async fn replay(
         "Delivery replayed",
         WholeDeliveryBody::from(delivery),
     ))
+}
+
+async fn plan_again(
+    conn: &mut Conn,
+    state: &AppState,
+    kept: &Delivery,
+    request: &str,
+) -> Result<Became, QueueError> {
+    let letter = Letter {
+        body: kept.body.as_bytes(),
+        content_type: kept.content_type.as_deref(),
+        parameters: kept.parameters.as_deref(),
+        conversion: kept.endpoint == "lead-convert",
+        max_depth: state.webhooks.max_depth(),
+    };
+    if kept.endpoint == lead_status::ENDPOINT {
+        let said = lead_status::reading::read(&letter, &state.onboarding);
+        let means = lead_status::Means::of(state);
+        return Ok(lead_status::plan(conn, &means, &said, request)
+            .await?
+            .became);
+    }
+    if kept.endpoint == maxio::ENDPOINT {
+        return match ::maxio::webhook::Event::parse(kept.body.as_bytes()) {
+            Ok(event) => maxio::plan(conn, state, &event, request).await,
+            Err(why) => Ok(Became::unusable(&why.to_string())),
+        };
+    }
+    match reading::read(&letter) {
+        Ok(said) => plan(conn, &state.queue, &said, proof_of(&kept.proof), request).await,
+        Err(why) => Ok(Became::unusable(&why)),
+    }
 }
 
 /// Counts refused deliveries by the hour, newest first. Nothing of what was sent is kept.

@@ -4,8 +4,8 @@ use pugmark_queue::db::Conn;
 use pugmark_queue::{Queue, QueueError};
 
 use super::proof::Kind;
-use super::reading::{LEADS, Said};
-use crate::crm::CONTACTS;
+use super::reading::Said;
+use crate::crm::{CONTACTS, LEADS};
 use crate::flows::insurance::inbound::{self, Conversion, Noticed};
 use crate::store::lead_conversions::Claim;
 use crate::store::links;

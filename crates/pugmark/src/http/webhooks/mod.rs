@@ -1,7 +1,9 @@
 //! Receiving webhooks: who sent it, what it says, and what it leads to, stored together before the sender gets its answer.
 
 mod effect;
+pub mod lead_status;
 mod limits;
+pub mod maxio;
 pub mod proof;
 pub mod reading;
 mod refusals;
@@ -49,20 +51,29 @@ pub struct Receiver {
     settings: config::Webhooks,
     limits: Limits,
     refusals: Arc<Refusals>,
+    /// Takes in leads.
+    leads: Arc<lead_status::Together>,
 }
 
 impl Receiver {
-    /// A receiver with these settings.
-    pub fn new(settings: config::Webhooks) -> Self {
+    /// A receiver with these settings. `onboards`: leads are set up in Maxio; `seals`: there is a key to seal what is received of
+    /// them with.
+    pub fn new(settings: config::Webhooks, onboards: bool, seals: bool) -> Self {
         if settings.secrets.is_empty() {
             tracing::info!(
                 "webhooks are refused: none of VTIGER_WEBHOOK_SECRET, VTIGER_WEBHOOK_SIGNING_KEY, \
                  VTIGER_WEBHOOK_HEADER_SECRET and VTIGER_WEBHOOK_PATH_SECRET is set"
             );
         }
+        if onboards && !settings.secrets.is_empty() && !seals {
+            tracing::warn!(
+                "PUGMARK_SEAL_KEY is not set: what webhooks say of leads is not kept, everything is read in the CRM"
+            );
+        }
         Receiver {
             limits: Limits::new(settings.per_minute, settings.per_peer),
             refusals: Arc::default(),
+            leads: Arc::default(),
             settings,
         }
     }
@@ -79,6 +90,8 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(lead_convert))
         .routes(routes!(general))
         .routes(routes!(general_with_secret))
+        .merge(lead_status::routes())
+        .merge(maxio::routes())
 }
 
 /// What became of a delivery.
@@ -145,6 +158,31 @@ async fn receive(
     request: Request,
 ) -> Result<Response, ApiError> {
     let receiver = &state.webhooks;
+    let (parts, body, proven) = prove(state, endpoint, path, false, request).await?;
+    let arrived = Arrived::of(endpoint, &parts, body, proven, correlation_id, receiver);
+    let proof = arrived.proof;
+    let receipt = take_in(&state.db, &state.queue, arrived).await?;
+    if receipt.status == "UNUSABLE" && proof != Kind::Standard {
+        return Err(unusable(&receipt));
+    }
+    Ok(Envelope::of(
+        StatusCode::ACCEPTED,
+        correlation_id,
+        "Delivery stored",
+        receipt,
+    ))
+}
+
+/// Reads the body of a delivery and has the sender prove itself, within the limits. `reserialised`: a signature over the JSON as
+/// JavaScript would write it again counts here whatever the setting says.
+async fn prove(
+    state: &AppState,
+    endpoint: &'static str,
+    path: Option<&str>,
+    reserialised: bool,
+    request: Request,
+) -> Result<(Parts, Bytes, Proven), ApiError> {
+    let receiver = &state.webhooks;
     let (parts, body) = request.into_parts();
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let refused = |reason| receiver.refusals.count(&state.db, endpoint, reason);
@@ -160,24 +198,14 @@ async fn receive(
         headers: &parts.headers,
         path,
         body: &body,
+        reserialised: reserialised || receiver.settings.reserialised,
         now: Timestamp::now(),
     };
     let proven = judge(&receiver.settings, &shown).map_err(|why| {
         refused(why.as_str());
         not_proven(why)
     })?;
-    let arrived = Arrived::of(endpoint, &parts, body, proven, correlation_id, receiver);
-    let proof = arrived.proof;
-    let receipt = take_in(&state.db, &state.queue, arrived).await?;
-    if receipt.status == "UNUSABLE" && proof != Kind::Standard {
-        return Err(unusable(&receipt));
-    }
-    Ok(Envelope::of(
-        StatusCode::ACCEPTED,
-        correlation_id,
-        "Delivery stored",
-        receipt,
-    ))
+    Ok((parts, body, proven))
 }
 
 /// A delivery that proved itself.

@@ -8,10 +8,8 @@ use serde_json::{Map, Value};
 use url::form_urlencoded;
 use vtiger::RecordId;
 
-use crate::crm::CONTACTS;
+use crate::crm::{CONTACTS, FROM_LEAD, LEADS};
 
-/// Module of leads.
-pub const LEADS: &str = "Leads";
 /// Longest word that is kept as an event or a module.
 const LONGEST_WORD: usize = 80;
 /// Words for "a lead was converted", in small letters without marks between them.
@@ -109,9 +107,8 @@ fn of_extension(body: &Map<String, Value>, data: &Map<String, Value>) -> Result<
 
 fn plain(fields: &Fields<'_>, conversion: bool) -> Result<Said, String> {
     let event = fields.word(&["event", "type"]);
-    let converted = conversion
-        || event.as_deref().is_some_and(is_conversion)
-        || fields.flag("isconvertedfromlead");
+    let converted =
+        conversion || event.as_deref().is_some_and(is_conversion) || fields.flag(FROM_LEAD);
     let contact = fields.id(&["contact_id", "contactId", "contact"])?;
     let lead = fields.id(&["lead_id", "leadId", "lead"])?;
     let record = fields.id(&["record_id", "recordId", "id"])?;
@@ -147,20 +144,9 @@ fn plain(fields: &Fields<'_>, conversion: bool) -> Result<Said, String> {
 }
 
 /// The body as an object, whichever way it is written.
-fn object_of(letter: &Letter<'_>) -> Result<Map<String, Value>, String> {
-    let kind = letter
-        .content_type
-        .and_then(|kind| kind.split(';').next())
-        .map(|kind| kind.trim().to_ascii_lowercase())
-        .unwrap_or_default();
-    let looks_like_json = letter
-        .body
-        .iter()
-        .find(|byte| !byte.is_ascii_whitespace())
-        .is_some_and(|byte| b"{[\"".contains(byte));
-    let json =
-        kind.ends_with("json") || (kind != "application/x-www-form-urlencoded" && looks_like_json);
-    if !json {
+pub(super) fn object_of(letter: &Letter<'_>) -> Result<Map<String, Value>, String> {
+    if !is_json(letter) {
+        let kind = kind_of(letter);
         if kind.starts_with("multipart/") || kind.ends_with("xml") {
             return Err(format!(
                 "a body of the kind {kind} is not read; send JSON or a form"
@@ -192,7 +178,27 @@ fn object_of(letter: &Letter<'_>) -> Result<Map<String, Value>, String> {
     }
 }
 
-fn pairs(text: &[u8]) -> Map<String, Value> {
+/// What the sender calls the body, in small letters.
+fn kind_of(letter: &Letter<'_>) -> String {
+    letter
+        .content_type
+        .and_then(|kind| kind.split(';').next())
+        .map(|kind| kind.trim().to_ascii_lowercase())
+        .unwrap_or_default()
+}
+
+/// Whether the body is read as JSON.
+pub(super) fn is_json(letter: &Letter<'_>) -> bool {
+    let kind = kind_of(letter);
+    let looks_like_json = letter
+        .body
+        .iter()
+        .find(|byte| !byte.is_ascii_whitespace())
+        .is_some_and(|byte| b"{[\"".contains(byte));
+    kind.ends_with("json") || (kind != "application/x-www-form-urlencoded" && looks_like_json)
+}
+
+pub(super) fn pairs(text: &[u8]) -> Map<String, Value> {
     form_urlencoded::parse(text)
         .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
         .collect()
@@ -208,13 +214,15 @@ fn depth(value: &Value) -> usize {
 }
 
 /// Where a plain delivery may have put a value: at the top, under `data`, under `data.` with a dot, in the address.
-struct Fields<'a> {
-    body: &'a Map<String, Value>,
-    parameters: &'a Map<String, Value>,
+pub(super) struct Fields<'a> {
+    /// The body.
+    pub(super) body: &'a Map<String, Value>,
+    /// What stands behind the question mark of the address.
+    pub(super) parameters: &'a Map<String, Value>,
 }
 
 impl Fields<'_> {
-    fn find(&self, name: &str) -> Option<&Value> {
+    pub(super) fn find(&self, name: &str) -> Option<&Value> {
         let dotted = format!("data.{name}");
         let nested = self.body.get("data").and_then(Value::as_object);
         [
@@ -228,7 +236,7 @@ impl Fields<'_> {
         .find(|value| !is_blank(value))
     }
 
-    fn word(&self, names: &[&str]) -> Option<String> {
+    pub(super) fn word(&self, names: &[&str]) -> Option<String> {
         names.iter().find_map(|name| word(self.find(name)))
     }
 
@@ -261,7 +269,7 @@ fn is_blank(value: &Value) -> bool {
     }
 }
 
-fn scalar(value: &Value) -> Option<String> {
+pub(super) fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
