@@ -4,6 +4,8 @@
 //! keeps it, [`delivery`] brings it to the CRM and the store records what came of it.
 
 pub mod app;
+pub mod billing;
+pub mod broker;
 pub mod capture;
 pub mod cli;
 pub mod config;

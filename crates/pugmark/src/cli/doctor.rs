@@ -1,12 +1,17 @@
 //! `pugmark doctor`: checks everything that can be checked, and says what is missing and what to do.
 
 mod accounts;
+mod broker;
 mod capture;
+mod forms;
+mod leader;
+mod maxio;
 mod tasks;
 mod webhooks;
 
 mod mapping;
 mod polling;
+mod postgres;
 
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
@@ -24,6 +29,7 @@ use crate::crm::contact_fields::{ContactFields, REFERENCE};
 use crate::crm::{CONTACTS, Crm};
 use crate::flows::insurance::sources::{self, Source};
 use crate::problem::Code;
+use crate::store::moving::{NotServed, may_be_served};
 use crate::store::{self, field_mapping};
 
 /// How far the clocks may be apart before it is worth a word.
@@ -106,9 +112,11 @@ pub(super) async fn run(
             findings.ok("settings", format!("readable; mode {}", settings.mode));
             check_settings(&settings, &mut findings);
             let db = check_store(&settings, &mut findings).await;
+            broker::check(&settings, &mut findings).await;
             check_crm(&settings, db.as_ref(), &mut findings).await;
             accounts::check(&settings, &mut findings).await;
             webhooks::check(&settings, db.as_ref(), &mut findings).await;
+            maxio::check(&settings, &mut findings).await;
             if let Some(db) = db {
                 db.close().await;
             }
@@ -206,6 +214,9 @@ async fn check_store(settings: &Settings, findings: &mut Findings) -> Option<Db>
             return None;
         }
     };
+    if let Ok(Some(moved)) = moved(&db).await {
+        findings.problem("store", moved, "Run `pugmark migrate-store` again, or set DATABASE_URL to the store that it was moved to");
+    }
     match db.check_version(&store::migrations(db.engine())).await {
         Ok(()) => findings.ok("store", format!("{what}, at this program's version")),
         Err(error) => {
@@ -219,6 +230,8 @@ async fn check_store(settings: &Settings, findings: &mut Findings) -> Option<Db>
     }
     capture::check(settings, &db, findings).await;
     polling::check(settings, &db, findings).await;
+    postgres::check(settings, &db, findings).await;
+    leader::check(&db, findings).await;
     if db.engine() == Engine::Sqlite {
         findings.ok(
             "processes",
@@ -226,6 +239,15 @@ async fn check_store(settings: &Settings, findings: &mut Findings) -> Option<Db>
         );
     }
     Some(db)
+}
+
+/// Why this store is not to be served, if it was moved or is being filled.
+async fn moved(db: &Db) -> Result<Option<String>, NotServed> {
+    match may_be_served(db).await {
+        Err(NotServed::Store(error)) => Err(error.into()),
+        Err(told) => Ok(Some(told.to_string())),
+        Ok(()) => Ok(None),
+    }
 }
 
 async fn check_crm(settings: &Settings, db: Option<&Db>, findings: &mut Findings) {
@@ -261,6 +283,7 @@ async fn check_crm(settings: &Settings, db: Option<&Db>, findings: &mut Findings
     }
     check_modules(&client, &crm, db, findings).await;
     tasks::check(&client, &crm, &settings.insurance.tasks, findings).await;
+    forms::check(&client, settings, findings).await;
 }
 
 /// Connection and clock. `false` when there is no use in going on.

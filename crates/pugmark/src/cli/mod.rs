@@ -6,11 +6,16 @@ mod bench;
 mod demo;
 mod doctor;
 mod grant;
+mod health;
+mod jobs;
 mod mapping;
 mod migrate;
+mod migrate_store;
+mod onboarding;
 mod queue;
 mod reconcile;
 mod remote;
+mod sandbox;
 mod serve;
 mod summary;
 mod sweep;
@@ -48,6 +53,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Bring the store to this program's version and install capture.
     Migrate,
+    /// Move the whole store from SQLite to PostgreSQL.
+    MigrateStore(migrate_store::MigrateStoreArgs),
     /// Watch a PostgreSQL database that MicroBima made.
     Attach(attach::AttachArgs),
     /// Remove every trigger and function that `attach` has made.
@@ -56,8 +63,12 @@ enum Command {
     Sweep,
     /// Check settings, store and CRM, and say what is missing and what to do.
     Doctor(doctor::DoctorArgs),
+    /// Ask the Pugmark on this machine whether it is ready; for supervisors and containers.
+    Health(health::HealthArgs),
     /// Look at the queue of a running Pugmark, retry or discard operations.
     Queue(queue::QueueArgs),
+    /// Look at leads on their way into Maxio, retry or cancel their jobs.
+    Jobs(jobs::JobsArgs),
     /// Sum up a week of payments by hand, or list the weeks that were.
     Summary(summary::SummaryArgs),
     /// First sync of a base that is there on both sides: match, link, create.
@@ -68,6 +79,10 @@ enum Command {
     Mapping(mapping::MappingArgs),
     /// Give people rights in a running Pugmark, take them away, list them.
     Grant(grant::GrantArgs),
+    /// Make and revoke links to the onboarding form, and see what became of a form.
+    Onboarding(onboarding::OnboardingArgs),
+    /// Serve a look-alike of vTiger on loopback, to try Pugmark on.
+    Sandbox(sandbox::SandboxArgs),
     /// Measure what Pugmark costs, as ratios against plain SQL and the like in the same run.
     Bench(bench::BenchArgs),
     /// The extension for an open-source vTiger: write its archive, set it up, have it send webhooks.
@@ -166,6 +181,7 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Demo(args) => demo::run(args).await,
         Command::Bench(args) => bench::run(args).await,
         Command::Migrate => migrate::run(settings()?).await,
+        Command::MigrateStore(args) => migrate_store::run(args, settings).await,
         Command::Attach(args) => attach::attach(args, settings()?).await,
         Command::Detach(args) => attach::detach(args, settings()?).await,
         Command::Sweep => sweep::run(settings()?).await,
@@ -176,12 +192,16 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
             )
             .await
         }
+        Command::Health(args) => health::run(args, settings).await,
+        Command::Sandbox(args) => sandbox::run(args).await,
         Command::Queue(args) => queue::run(args).await,
+        Command::Jobs(args) => jobs::run(args).await,
         Command::Summary(args) => summary::run(args).await,
         Command::Backfill(args) => backfill::run(args).await,
         Command::Reconcile(args) => reconcile::run(args).await,
         Command::Mapping(args) => mapping::run(args).await,
         Command::Grant(args) => grant::run(args).await,
+        Command::Onboarding(args) => onboarding::run(args).await,
         Command::VtigerModule(args) => vtiger_module::run(args, settings).await,
         Command::Openapi => {
             let document = crate::http::openapi();

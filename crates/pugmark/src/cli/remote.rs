@@ -91,7 +91,7 @@ impl Server<'_> {
 }
 
 /// The address with a scheme and without a slash at its end.
-fn base_address(server: &str) -> Result<String, CliError> {
+pub(super) fn base_address(server: &str) -> Result<String, CliError> {
     let server = server.trim().trim_end_matches('/');
     let address = match server.contains("://") {
         true => server.to_owned(),
@@ -106,7 +106,7 @@ fn base_address(server: &str) -> Result<String, CliError> {
 }
 
 /// A proxy that is configured for the internet knows nothing of what runs on this machine.
-fn client(base: &str) -> Result<Client, CliError> {
+pub(super) fn client(base: &str) -> Result<Client, CliError> {
     let loopback = url::Url::parse(base)
         .ok()
         .is_some_and(|url| match url.host() {

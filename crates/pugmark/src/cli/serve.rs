@@ -13,6 +13,10 @@ use crate::config::Settings;
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
     /// Parts to run in this process: api, worker, scheduler (separated by commas), or all.
+    ///
+    /// api: the REST API, webhooks and the console. worker: plans captured changes and carries operations out. scheduler: what is done by
+    /// the clock. Any number of processes may have each role when the store is PostgreSQL; of those with the role scheduler one leads, and
+    /// another one takes over when it ends or falls silent (scheduler.lease).
     #[arg(long, default_value = "all", env = "PUGMARK_ROLES")]
     roles: Roles,
 }

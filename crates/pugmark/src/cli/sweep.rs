@@ -22,6 +22,9 @@ pub(super) async fn run(settings: Settings) -> Result<ExitCode, CliError> {
         .map(StoreLock::acquire)
         .transpose()
         .map_err(StartError::from)?;
+    store::moving::may_be_served(&db)
+        .await
+        .map_err(StartError::from)?;
     attach::ready(&db).await.map_err(StartError::from)?;
     db.check_version(&store::migrations(db.engine())).await?;
     let significant = &settings.insurance.notes.significant;

@@ -12,8 +12,10 @@ mod payments;
 mod plain;
 mod process;
 mod rounds;
+mod sender;
 mod serve;
 mod stores;
+mod webhook;
 mod world;
 
 use std::process::ExitCode;
@@ -79,6 +81,8 @@ enum Measurement {
     Overhead,
     /// Start-up time and memory of `serve`.
     Serve,
+    /// Receiving leads, against plain INSERTs of their jobs.
+    Webhook,
 }
 
 /// How much is measured.
@@ -158,6 +162,7 @@ async fn measure(args: &BenchArgs, stores: &Stores, report: &mut Report) -> Resu
                 Measurement::Calls => calls::measure(stores, engine, size).await?,
                 Measurement::Overhead => overhead::measure(stores, engine, size).await?,
                 Measurement::Serve => serve::measure(stores, engine, size).await?,
+                Measurement::Webhook => webhook::measure(stores, engine, size).await?,
             };
             lines.into_iter().for_each(|line: Line| report.add(line));
         }

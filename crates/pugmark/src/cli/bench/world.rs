@@ -25,6 +25,8 @@ pub(super) struct World {
     pub(super) running: Running,
     /// Another program's connection to the store.
     pub(super) program: Plain,
+    /// The store's address.
+    pub(super) url: String,
     pub(super) token: String,
 }
 
@@ -46,18 +48,33 @@ impl World {
         crm: VtigerSandbox,
         sessions: usize,
     ) -> Result<Self, CliError> {
+        World::with(stores, engine, poll, crm, |settings| {
+            if let Some(crm) = &mut settings.crm {
+                crm.sessions = sessions;
+            }
+        })
+        .await
+    }
+
+    /// The same with other settings.
+    pub(super) async fn with(
+        stores: &Stores,
+        engine: Engine,
+        poll: Duration,
+        crm: VtigerSandbox,
+        change: impl FnOnce(&mut Settings),
+    ) -> Result<Self, CliError> {
         let url = stores.fresh(engine).await?;
         let token = throwaway_secret();
         let mut settings = settings(&url, &crm, &token, poll);
-        if let Some(crm) = &mut settings.crm {
-            crm.sessions = sessions;
-        }
+        change(&mut settings);
         let running = app::start(settings, Roles::ALL).await?;
         let program = Plain::open(&url).await?;
         Ok(World {
             crm,
             running,
             program,
+            url,
             token,
         })
     }
@@ -117,14 +134,13 @@ fn settings(store: &str, crm: &VtigerSandbox, token: &str, poll: Duration) -> Se
         server: config::Server {
             address: ([127, 0, 0, 1], 0).into(),
             customer_url: None,
+            public_url: None,
+            health: None,
             max_body: 1 << 20,
             shutdown_grace: Duration::from_secs(10),
             token: Some(SecretString::from(token)),
         },
-        database: config::Database {
-            url: store.to_owned(),
-            connections: 8,
-        },
+        database: config::Database::new(store),
         crm: Some(config::Crm {
             edition: CrmEdition::OpenSource,
             url: crm.url(),
@@ -157,12 +173,17 @@ fn settings(store: &str, crm: &VtigerSandbox, token: &str, poll: Duration) -> Se
             backoff: Duration::from_secs(5),
             backoff_max: Duration::from_secs(900),
             give_up_after: Duration::from_secs(3600),
+            keep: Duration::from_secs(90 * 24 * 3600),
         },
+        rabbitmq: None,
+        scheduler: config::Scheduler::default(),
         insurance: config::Insurance {
             // Its calls would be counted.
             reconcile: config::Reconcile::off(),
             ..config::Insurance::default()
         },
+        maxio: None,
+        onboarding: config::Onboarding::default(),
         supabase: None,
         seal_key: None,
         logs: config::Logs::default(),

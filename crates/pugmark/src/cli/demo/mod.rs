@@ -1,6 +1,8 @@
-//! `pugmark demo`: the whole road from a written row to a contact, on this machine alone, judged by the CRM's own journal.
+//! `pugmark demo`: the whole road from a written row to a contact, on this machine alone, judged by the CRM's own journal;
+//! `pugmark demo onboarding`: the road from a lead to a subscription.
 
 mod family;
+mod onboarding;
 mod people;
 mod show;
 mod verdict;
@@ -10,9 +12,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use pugmark_queue::{Count, Status};
-use pugmark_sandbox::{CustomField, CustomFieldKind, FaultPlan, Latency, UserSpec, VtigerSandbox};
+use pugmark_sandbox::{
+    CustomField, CustomFieldKind, FaultPlan, Latency, UserSpec, VtigerSandbox, VtigerSandboxBuilder,
+};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::CliError;
@@ -33,7 +37,10 @@ const LONGEST_EXECUTION: Duration = Duration::from_millis(1_500);
 /// end come from the look-alike's journal of effects, not from what Pugmark believes. Exit code 1 when anything was lost
 /// or made twice.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct DemoArgs {
+    #[command(subcommand)]
+    other: Option<OtherDemo>,
     /// How many customers are written, most of them with dependants, payments or something missing.
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     customers: u32,
@@ -60,11 +67,25 @@ pub(super) struct DemoArgs {
     patience: u64,
 }
 
+/// Demonstrations of other flows.
+#[derive(Debug, Subcommand)]
+enum OtherDemo {
+    /// Set leads to "Ready for Finance Setup" in a look-alike of vTiger Cloud; count what comes of them in one of Maxio.
+    ///
+    /// Workflows send what the onboarding guide describes, signed. Some webhooks are lost, some come five times at once, some are
+    /// forged; some leads lack something and are corrected, or not; one is cancelled. Nothing is needed: both look-alikes run on
+    /// loopback inside this program, the store is a SQLite file. Exit code 1 when anything was lost, made twice or told wrongly.
+    Onboarding(onboarding::OnboardingArgs),
+}
+
 /// Runs the demonstration.
 ///
 /// # Errors
 /// [`CliError`] when the demonstration could not run; a lost or doubled customer is an exit code, not an error.
 pub(super) async fn run(args: DemoArgs) -> Result<ExitCode, CliError> {
+    if let Some(OtherDemo::Onboarding(args)) = args.other {
+        return onboarding::run(args).await;
+    }
     let folder = Folder::choose(args.data.clone())?;
     let sandbox = start_sandbox(&args).await?;
     let settings = settings(&args, &sandbox, &folder);
@@ -142,13 +163,8 @@ impl Folder {
 }
 
 /// A vTiger as an insurer sets it up, with the custom fields of the integration plan.
-async fn start_sandbox(args: &DemoArgs) -> Result<VtigerSandbox, CliError> {
-    let mut builder = VtigerSandbox::builder()
-        .seed(args.seed)
-        .user(UserSpec::admin("pugmark", &random_key()))
-        .hang_limit(CALL_TIMEOUT * 2)
-        .latency(Latency::Fixed(Duration::from_millis(4)));
-    for (label, kind) in [
+pub(super) fn insurers_vtiger() -> VtigerSandboxBuilder {
+    [
         ("MicroBima Customer ID", CustomFieldKind::Text),
         ("Middle Name", CustomFieldKind::Text),
         ("Gender", CustomFieldKind::Text),
@@ -165,9 +181,19 @@ async fn start_sandbox(args: &DemoArgs) -> Result<VtigerSandbox, CliError> {
             },
         ),
         ("Last Payment Date", CustomFieldKind::Date),
-    ] {
-        builder = builder.custom_field(CustomField::new("Contacts", label, kind));
-    }
+    ]
+    .into_iter()
+    .fold(VtigerSandbox::builder(), |builder, (label, kind)| {
+        builder.custom_field(CustomField::new("Contacts", label, kind))
+    })
+}
+
+async fn start_sandbox(args: &DemoArgs) -> Result<VtigerSandbox, CliError> {
+    let builder = insurers_vtiger()
+        .seed(args.seed)
+        .user(UserSpec::admin("pugmark", &random_key()))
+        .hang_limit(CALL_TIMEOUT * 2)
+        .latency(Latency::Fixed(Duration::from_millis(4)));
     let sandbox = builder.start().await.map_err(|error| {
         CliError::Other(format!("the look-alike of vTiger cannot start: {error}"))
     })?;
@@ -181,39 +207,38 @@ async fn start_sandbox(args: &DemoArgs) -> Result<VtigerSandbox, CliError> {
 
 fn settings(args: &DemoArgs, sandbox: &VtigerSandbox, folder: &Folder) -> Settings {
     Settings {
+        insurance: config::Insurance {
+            // The verdict counts calls; comparing both sides would add to them. Who looks on afterwards sees it at work.
+            reconcile: config::Reconcile {
+                verify: args.keep_running,
+                verify_every: Duration::from_secs(2),
+                ..config::Reconcile::off()
+            },
+            ..config::Insurance::default()
+        },
+        ..base_settings(
+            args.port,
+            folder,
+            crm_settings(sandbox, CrmEdition::OpenSource, sandbox.url()),
+        )
+    }
+}
+
+/// What every demonstration runs with.
+fn base_settings(port: u16, folder: &Folder, crm: config::Crm) -> Settings {
+    Settings {
         mode: Mode::Live,
         server: config::Server {
-            address: ([127, 0, 0, 1], args.port).into(),
+            address: ([127, 0, 0, 1], port).into(),
             customer_url: None,
+            public_url: None,
+            health: None,
             max_body: 1 << 20,
             shutdown_grace: Duration::from_secs(5),
             token: Some(SecretString::from(random_key())),
         },
-        database: config::Database {
-            url: format!("sqlite:{}", folder.database().display()),
-            connections: 8,
-        },
-        crm: Some(config::Crm {
-            edition: CrmEdition::OpenSource,
-            url: sandbox.url(),
-            username: sandbox.username().to_owned(),
-            access_key: SecretString::from(sandbox.access_key().to_owned()),
-            enabled: true,
-            call_timeout: CALL_TIMEOUT,
-            longest_execution: LONGEST_EXECUTION,
-            sessions: 8,
-            describe_for: Duration::from_secs(600),
-            look_first: false,
-            default_owner: None,
-            time_zone: jiff::tz::TimeZone::UTC,
-            contact_defaults: Default::default(),
-            poll: config::Poll {
-                enabled: false,
-                interval: Duration::from_secs(60),
-                overlap: Duration::from_secs(60),
-                deletions_within: Duration::from_secs(86_400),
-            },
-        }),
+        database: config::Database::new(format!("sqlite:{}", folder.database().display())),
+        crm: Some(crm),
         capture: config::Capture {
             settle: Duration::from_secs(2),
             poll: Duration::from_millis(50),
@@ -225,16 +250,16 @@ fn settings(args: &DemoArgs, sandbox: &VtigerSandbox, folder: &Folder) -> Settin
             backoff: Duration::from_millis(200),
             backoff_max: Duration::from_secs(3),
             give_up_after: Duration::from_secs(3600),
+            keep: Duration::from_secs(90 * 24 * 3600),
         },
+        rabbitmq: None,
+        scheduler: config::Scheduler::default(),
         insurance: config::Insurance {
-            // The verdict counts calls; comparing both sides would add to them. Who looks on afterwards sees it at work.
-            reconcile: config::Reconcile {
-                verify: args.keep_running,
-                verify_every: Duration::from_secs(2),
-                ..config::Reconcile::off()
-            },
+            reconcile: config::Reconcile::off(),
             ..config::Insurance::default()
         },
+        maxio: None,
+        onboarding: config::Onboarding::default(),
         supabase: None,
         seal_key: None,
         logs: config::Logs::default(),
@@ -242,8 +267,32 @@ fn settings(args: &DemoArgs, sandbox: &VtigerSandbox, folder: &Folder) -> Settin
     }
 }
 
+fn crm_settings(sandbox: &VtigerSandbox, edition: CrmEdition, url: String) -> config::Crm {
+    config::Crm {
+        edition,
+        url,
+        username: sandbox.username().to_owned(),
+        access_key: SecretString::from(sandbox.access_key().to_owned()),
+        enabled: true,
+        call_timeout: CALL_TIMEOUT,
+        longest_execution: LONGEST_EXECUTION,
+        sessions: 8,
+        describe_for: Duration::from_secs(600),
+        look_first: false,
+        default_owner: None,
+        time_zone: jiff::tz::TimeZone::UTC,
+        contact_defaults: Default::default(),
+        poll: config::Poll {
+            enabled: false,
+            interval: Duration::from_secs(60),
+            overlap: Duration::from_secs(60),
+            deletions_within: Duration::from_secs(86_400),
+        },
+    }
+}
+
 /// A throwaway secret for this run.
-fn random_key() -> String {
+pub(super) fn random_key() -> String {
     uuid::Uuid::new_v4().simple().to_string()
 }
 

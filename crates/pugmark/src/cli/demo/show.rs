@@ -20,18 +20,6 @@ pub(super) struct Show {
 impl Show {
     pub(super) fn start(args: &DemoArgs, sandbox: &VtigerSandbox) -> Self {
         let bars = MultiProgress::new();
-        let line = |template: &str, length: Option<u64>| {
-            let bar = match length {
-                Some(length) => ProgressBar::new(length),
-                None => ProgressBar::new_spinner(),
-            };
-            // A template that cannot be read would be a defect of this file; the bar then shows its default.
-            let style = ProgressStyle::with_template(template)
-                .unwrap_or_else(|_| ProgressStyle::default_bar());
-            let bar = bars.add(bar.with_style(style.progress_chars("█▉▊▋▌▍▎▏ ")));
-            bar.enable_steady_tick(Duration::from_millis(100));
-            bar
-        };
         let faults = if args.faults {
             ", with a CRM that misbehaves"
         } else {
@@ -45,13 +33,14 @@ impl Show {
         );
         Show {
             journal: sandbox.journal(),
-            rows: line("  rows written     {spinner} {pos}", None),
+            rows: line(&bars, "  rows written     {spinner} {pos}", None),
             contacts: line(
+                &bars,
                 "  contacts made    {bar:30} {pos}/{len}",
                 Some(u64::from(args.customers)),
             ),
-            waiting: line("  calls and queue  {spinner} {msg}", None),
-            last_event: line("  last effect      {msg}", None),
+            waiting: line(&bars, "  calls and queue  {spinner} {msg}", None),
+            last_event: line(&bars, "  last effect      {msg}", None),
             bars,
         }
     }
@@ -88,6 +77,20 @@ impl Show {
         }
         drop(self.bars);
     }
+}
+
+/// One more line of a display.
+pub(super) fn line(bars: &MultiProgress, template: &str, length: Option<u64>) -> ProgressBar {
+    let bar = match length {
+        Some(length) => ProgressBar::new(length),
+        None => ProgressBar::new_spinner(),
+    };
+    // A template that cannot be read would be a defect of these files; the bar then shows its default.
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = bars.add(bar.with_style(style.progress_chars("█▉▊▋▌▍▎▏ ")));
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
 }
 
 fn describe(kind: &JournalKind) -> Option<String> {
