@@ -39,7 +39,8 @@ async fn help_says_what_each_command_is_for() {
     let all = run(pugmark(folder.path(), &["--help"])).await;
     assert_eq!(all.code, 0);
     let commands = [
-        "serve", "demo", "migrate", "doctor", "queue", "mapping", "summary", "openapi", "config",
+        "serve", "demo", "migrate", "doctor", "queue", "jobs", "mapping", "summary", "openapi",
+        "config",
     ];
     for command in commands {
         assert!(all.stdout.contains(command), "{command}");
@@ -428,13 +429,15 @@ async fn the_queue_commands_act_on_a_running_server(mut world: World) {
 /// (`a_full_store_is_507_and_nothing_is_half_written`).
 #[tokio::test]
 async fn a_disk_that_is_really_full_refuses_writes_and_works_again_when_it_is_not() {
+    /// Bytes: several times what the tables need before the first row is written.
+    const DISK: usize = 8 << 20;
     let world = World::sqlite().await;
     let folder = folder();
     let disk = folder.path().join("disk");
     std::fs::create_dir(&disk).expect("made");
     let mounted = is_root(folder.path())
         && Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"])
+            .args(["-t", "tmpfs", "-o", &format!("size={DISK}"), "tmpfs"])
             .arg(&disk)
             .status()
             .is_ok_and(|status| status.success());
@@ -462,7 +465,7 @@ async fn a_disk_that_is_really_full_refuses_writes_and_works_again_when_it_is_no
         201
     );
     let ballast = disk.join("ballast");
-    let mut size = 2 << 20;
+    let mut size = DISK;
     while size > 0 && std::fs::write(&ballast, vec![0_u8; size]).is_err() {
         size -= 64 << 10;
     }

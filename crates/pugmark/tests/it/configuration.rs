@@ -139,7 +139,7 @@ fn every_problem_is_listed_at_once_with_its_name_and_its_fix() {
         "PORT: `abc` is not a whole number",
         "settings.toml sets it",
         "the environment sets it",
-        "In this place there are: customer_url, host, max_body, port, shutdown_grace",
+        "In this place there are: customer_url, health, host, max_body, port, public_url, shutdown_grace",
         "set VTIGER_ACCESS_KEY or VTIGER_ACCESS_KEY_FILE",
         "live",
         "VTIGER_ENABLED: `perhaps` is not true or false",
@@ -416,4 +416,77 @@ fn secrets_of_webhooks_are_lists_and_what_could_be_guessed_is_refused() {
         ]
     );
     assert!(!message.contains("dG9vIHNob3J0"), "{message}");
+}
+
+#[test]
+fn a_broker_is_used_where_its_address_is_set() {
+    assert!(read("", []).expect("right").rabbitmq.is_none());
+    let url = "amqp://pugmark:very-secret@broker.example.org/crm";
+    let set = read(
+        "[rabbitmq]\nqueue_type = \"quorum\"\nprefix = \"of-test\"",
+        [("RABBITMQ_URL", url)],
+    );
+    let rabbitmq = set.expect("right").rabbitmq.expect("configured");
+    assert_eq!(
+        rabbitmq.url.to_string(),
+        "amqp://pugmark:***@broker.example.org:5672/crm"
+    );
+    assert_eq!(
+        (
+            rabbitmq.prefix.as_str(),
+            rabbitmq.exchange.as_str(),
+            rabbitmq.prefetch
+        ),
+        ("of-test", "vtiger", 32)
+    );
+    assert!(!format!("{rabbitmq:?}").contains("very-secret"));
+}
+
+#[test]
+fn every_mistake_about_the_broker_is_told_without_its_password() {
+    let file = "[rabbitmq]\nprefix = \"amq.own\"\nexchange = \"with space\"\nprefetch = 0\nqueue_type = \"stream\"";
+    let url = "http://pugmark:very-secret@broker.example.org";
+    let (names, said) = problems(file, [("RABBITMQ_URL", url)]);
+    assert_eq!(
+        names,
+        [
+            "RABBITMQ_URL",
+            "rabbitmq.exchange",
+            "rabbitmq.prefetch",
+            "rabbitmq.prefix",
+            "rabbitmq.queue_type"
+        ]
+    );
+    assert!(!said.contains("very-secret"), "{said}");
+}
+
+#[test]
+fn every_mistake_in_the_onboarding_form_is_named_by_its_question() {
+    let file = r#"
+        [onboarding.form]
+        wait = "2m"
+        fields = [
+          { name = "clientId", to = "X", label = "X", section = "company", kind = "text" },
+          { name = "a", to = "", label = "A", section = "company", kind = "text" },
+          { name = "b", to = "B", label = "B", section = "nowhere", kind = "text" },
+          { name = "c", to = "C", label = "C", section = "bank", kind = "iban", choices = ["x"] },
+          { name = "c2", to = "C", label = "C", section = "bank", kind = "iban", colour = "red" },
+          { name = "d", to = ["D", "E"], label = "D", section = "start", kind = "lines" },
+          { name = "d", to = "F", label = "D", section = "start", kind = "lines" },
+        ]"#;
+    let (names, text) = problems(file, []);
+    let of = |name: &str| format!("onboarding.form.fields[{name}]");
+    assert_eq!(
+        names,
+        [
+            of("a"),
+            of("b"),
+            of("c2"),
+            of("c"),
+            of("clientId"),
+            of("d"),
+            "onboarding.form.wait".to_owned()
+        ]
+    );
+    assert!(text.contains("another question has this name"), "{text}");
 }

@@ -20,6 +20,7 @@ on_both_databases!(
     one_request_is_found_everywhere_by_its_id,
     every_request_merged_into_an_operation_finds_it_and_its_lines,
     kept_lines_are_found_by_level_and_time_and_old_ones_go,
+    a_kept_line_has_the_form_of_the_onboarding_guide,
     no_secret_reaches_a_kept_line,
     lines_that_do_not_fit_are_counted_and_hold_nothing_up,
 );
@@ -177,7 +178,9 @@ async fn one_request_is_found_everywhere_by_its_id(world: World) {
     }
 
     let kept = kept(&api, &format!("correlationId={id}"), |lines| {
-        lines.iter().any(|line| line["fields"]["outcome"] == "done")
+        lines
+            .iter()
+            .any(|line| line["context"]["outcome"] == "done")
     })
     .await;
     assert!(kept.len() >= 2, "one line for each attempt: {kept:?}");
@@ -187,12 +190,12 @@ async fn one_request_is_found_everywhere_by_its_id(world: World) {
     );
     assert!(
         kept.iter()
-            .all(|line| line["fields"]["operation"] == number),
+            .all(|line| line["context"]["operation"] == number),
         "{kept:?}"
     );
     let outcomes: Vec<&str> = kept
         .iter()
-        .filter_map(|line| line["fields"]["outcome"].as_str())
+        .filter_map(|line| line["context"]["outcome"].as_str())
         .collect();
     assert_eq!(
         outcomes.first(),
@@ -236,6 +239,33 @@ async fn every_request_merged_into_an_operation_finds_it_and_its_lines(mut world
     running.shutdown().await;
 }
 
+async fn a_kept_line_has_the_form_of_the_onboarding_guide(world: World) {
+    let (_captured, _guard) = logging("off");
+    let running = world.start().await;
+    let api = Api::of(&running);
+    let span = tracing::error_span!("job", correlation_id = "a-lead", job_id = "0198");
+    span.in_scope(|| tracing::warn!(api_call = "maxio_create_customer", iban = "IE12", "refused"));
+    let lines = kept(&api, "correlationId=a-lead", |lines| !lines.is_empty()).await;
+    let line = &lines[0];
+    assert!(
+        line["logId"].is_string() && line["timestamp"].is_string(),
+        "{line}"
+    );
+    assert_eq!(
+        (&line["level"], &line["message"]),
+        (&json!("warn"), &json!("refused"))
+    );
+    assert_eq!(
+        line["context"],
+        json!({ "job_id": "0198", "api_call": "maxio_create_customer", "iban": "***" })
+    );
+    let program = world.other_program().await;
+    let stored = "SELECT level || ' ' || message FROM application_logs WHERE timestamp IS NOT NULL AND log_id > 0 \
+                  AND CAST(context AS TEXT) LIKE '%maxio_create_customer%'";
+    assert_eq!(program.one(stored).await.as_deref(), Some("warn refused"));
+    running.shutdown().await;
+}
+
 async fn kept_lines_are_found_by_level_and_time_and_old_ones_go(world: World) {
     let (_captured, _guard) = logging("off");
     let running = world.start().await;
@@ -251,8 +281,11 @@ async fn kept_lines_are_found_by_level_and_time_and_old_ones_go(world: World) {
         (&lines[0]["message"], &lines[1]["message"]),
         (&json!("worse"), &json!("worth keeping"))
     );
-    assert_eq!(lines[1]["fields"], json!({ "number": 7, "colour": "blue" }));
-    assert_eq!(lines[0]["level"], "ERROR");
+    assert_eq!(
+        lines[1]["context"],
+        json!({ "number": 7, "colour": "blue" })
+    );
+    assert_eq!(lines[0]["level"], "error");
     for (query, expected) in [
         ("correlationId=by-hand&level=error", 1),
         ("correlationId=by-hand&level=info", 2),
@@ -329,7 +362,7 @@ async fn no_secret_reaches_a_kept_line(mut world: World) {
     });
     kept(&api, "correlationId=careless", |lines| !lines.is_empty()).await;
     let program = world.other_program().await;
-    let all = "application_logs WHERE message || CAST(fields AS TEXT) LIKE";
+    let all = "application_logs WHERE message || CAST(context AS TEXT) LIKE";
     for secret in ["canary", TOKEN] {
         assert_eq!(
             program.count(&format!("{all} '%{secret}%'")).await,

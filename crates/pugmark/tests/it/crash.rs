@@ -22,6 +22,8 @@ on_both_databases!(
 );
 
 pub(crate) const KILLS: usize = 50;
+/// Every so manieth kill strikes a program that is still starting; the others one that works.
+const EARLY: usize = 6;
 /// Of these, so many meet a store that is still being made.
 const KILLS_OF_THE_FIRST_START: usize = 6;
 
@@ -38,9 +40,25 @@ pub(crate) fn serve(world: &World, folder: &std::path::Path) -> std::process::Co
     command
 }
 
-/// Starts the program and kills it after `life`, whatever it is doing then.
-pub(crate) async fn run_for(world: &World, folder: &std::path::Path, life: Duration) {
-    let mut child = serve(world, folder)
+/// Starts the program and kills it at any moment: most of the times while it works, which it does from when it listens, however
+/// slow the machine is; now and then while it starts.
+pub(crate) async fn kill_once(
+    world: &World,
+    folder: &std::path::Path,
+    number: usize,
+    rng: &mut StdRng,
+) {
+    let life = Duration::from_millis(rng.random_range(20..800));
+    if number.is_multiple_of(EARLY) {
+        run_for(serve(world, folder), life).await;
+    } else {
+        work_for(serve(world, folder), life).await;
+    }
+}
+
+/// Starts this and kills it after `life`, whatever it is doing then.
+pub(crate) async fn run_for(mut command: std::process::Command, life: Duration) {
+    let mut child = command
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -53,6 +71,13 @@ pub(crate) async fn run_for(world: &World, folder: &std::path::Path, life: Durat
         None,
         "it ended by itself before it was killed"
     );
+}
+
+/// Starts this, lets it work for `life` from when it listens, and kills it.
+pub(crate) async fn work_for(command: std::process::Command, life: Duration) {
+    let serving = Serving::start(command).await;
+    tokio::time::sleep(life).await;
+    drop(serving);
 }
 
 /// What any program does with customers while Pugmark comes and goes.
@@ -122,7 +147,7 @@ async fn killed_at_any_moment_it_loses_no_customer_and_makes_none_twice(world: W
     let folder = tempfile::tempdir().expect("a folder");
     for _ in 0..KILLS_OF_THE_FIRST_START {
         let life = Duration::from_millis(rng.random_range(1..250));
-        run_for(&world, folder.path(), life).await;
+        run_for(serve(&world, folder.path()), life).await;
     }
     drop(Serving::start(serve(&world, folder.path())).await);
 
@@ -143,9 +168,8 @@ async fn killed_at_any_moment_it_loses_no_customer_and_makes_none_twice(world: W
         withdrawn: Vec::new(),
     };
     let killing = async {
-        for _ in KILLS_OF_THE_FIRST_START..KILLS {
-            let life = Duration::from_millis(rng.random_range(20..1_500));
-            run_for(&world, folder.path(), life).await;
+        for number in KILLS_OF_THE_FIRST_START..KILLS {
+            kill_once(&world, folder.path(), number, &mut rng).await;
         }
         over.store(true, Ordering::SeqCst);
     };

@@ -2,13 +2,13 @@
 //! note, no task and no figure is lost or there twice, and what happened to a customer is told in the order in which it did.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pugmark_sandbox::{CustomField, CustomFieldKind, Fault, FaultPlan, Latency, Match, Occurrence};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::crash::{KILLS, run_for, serve};
+use crate::crash::{KILLS, kill_once, serve};
 use crate::generator::Generator;
 use crate::harness::{World, on_both_databases, sandbox, seed};
 use crate::program::Serving;
@@ -37,10 +37,8 @@ async fn killed_at_any_moment_it_loses_nothing_and_makes_nothing_twice_of_any_ki
         .latency(Latency::Fixed(Duration::from_millis(10)));
     let world = world.before(crm).await;
     let folder = tempfile::tempdir().expect("a folder");
-    // How long the program needs on this machine before it works: the lives below begin behind that.
-    let before = Instant::now();
+    // The tables are there before another program writes into them.
     drop(Serving::start(serve(&world, folder.path())).await);
-    let started_in = before.elapsed();
 
     let writes = Match::operations(&["create", "revise"], Occurrence::Rate(0.04));
     let late = Fault::LateCommit {
@@ -54,9 +52,8 @@ async fn killed_at_any_moment_it_loses_nothing_and_makes_nothing_twice_of_any_ki
     let mut generator = Generator::new(&program, seed ^ 1).await;
     let over = AtomicBool::new(false);
     let killing = async {
-        for _ in 0..KILLS {
-            let life = started_in / 2 + Duration::from_millis(rng.random_range(20..1_500));
-            run_for(&world, folder.path(), life).await;
+        for number in 0..KILLS {
+            kill_once(&world, folder.path(), number, &mut rng).await;
         }
         over.store(true, Ordering::SeqCst);
     };

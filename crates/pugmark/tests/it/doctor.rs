@@ -350,3 +350,24 @@ async fn users_that_cannot_be_seen_are_a_problem_once_they_are_chosen() {
     assert_eq!(code, 1);
     findings.assert("tasks", "problem", &["PUG-3401", "administrator"]);
 }
+
+#[tokio::test]
+async fn questions_of_the_onboarding_form_without_a_field_are_listed_where_the_form_is_used() {
+    let world = World::sqlite().await;
+    let (_, found) = doctor(&world, |_| {}).await;
+    found.assert("onboarding form", "ok", &["not in use"]);
+    let (_, found) = doctor(&world, |command| {
+        command.env("PUGMARK_PUBLIC_URL", "https://sync.example.org");
+    })
+    .await;
+    found.assert("onboarding form", "warning", &["PUG-6305", "openssl rand"]);
+    let (_, found) = doctor(&world, |command| {
+        command
+            .env("PUGMARK_PUBLIC_URL", "https://sync.example.org")
+            .env("PUGMARK_SEAL_KEY", "07".repeat(32));
+    })
+    .await;
+    let missing = ["PUG-6306", "sickLeavePolicy", "iban"];
+    found.assert("onboarding form in Leads", "warning", &missing);
+    found.assert("onboarding form in Contacts", "warning", &missing);
+}

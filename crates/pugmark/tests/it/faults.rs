@@ -192,6 +192,7 @@ on_both_databases!(
     an_empty_page_that_hides_the_contact_is_not_believed,
     a_second_question_that_is_swallowed_too_is_not_believed,
     pages_that_stay_empty_are_not_believed,
+    a_look_that_breaks_off_inside_vtiger_is_repeated_and_no_dead_letter,
     a_customer_edited_while_the_create_is_unknown_gets_one_contact_with_the_newest_values,
     a_customer_deleted_while_the_create_is_unknown_is_marked,
     a_customer_deleted_while_the_create_arrives_late_is_marked,
@@ -296,6 +297,14 @@ async fn pages_that_stay_empty_are_not_believed(world: World) {
     let plan = on("create", &[Fault::HttpAfterEffect(504)]).rule(
         Match::operation("query", Occurrence::First(9)),
         Fault::EmptyPage,
+    );
+    assert_eq!(create_under(world, plan).await.create, 1);
+}
+
+async fn a_look_that_breaks_off_inside_vtiger_is_repeated_and_no_dead_letter(world: World) {
+    let plan = on("create", &[Fault::HttpAfterEffect(504)]).rule(
+        Match::operation("query", Occurrence::First(4)),
+        Fault::SuccessFalseAfterEffect,
     );
     assert_eq!(create_under(world, plan).await.create, 1);
 }

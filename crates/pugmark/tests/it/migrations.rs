@@ -220,3 +220,66 @@ async fn a_row_written_without_times_has_the_time_of_its_writing() {
         "{before} {written} {after}"
     );
 }
+
+/// What a program of the version before would stumble over while it still runs, or what would hold up everybody on a large table.
+const NOT_WHILE_SERVED: [&str; 9] = [
+    "DROP TABLE",
+    "DROP COLUMN",
+    "RENAME",
+    "SET NOT NULL",
+    " TYPE ",
+    "DROP DEFAULT",
+    "DROP SCHEMA",
+    "TRUNCATE",
+    "LOCK TABLE",
+];
+
+/// The last version that was made before this rule.
+const BEFORE_THE_RULE: i64 = 1017;
+
+fn objections(sql: &str) -> Vec<String> {
+    let text: String = sql
+        .lines()
+        .map(|line| line.split("--").next().unwrap_or_default())
+        .collect::<Vec<_>>()
+        .join(" ");
+    let mut objections = Vec::new();
+    for statement in text.split(';') {
+        let statement = statement
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+            .to_uppercase();
+        let creates = statement.starts_with("CREATE ");
+        objections.extend(
+            NOT_WHILE_SERVED
+                .iter()
+                .filter(|word| !creates && format!("{statement} ").contains(*word))
+                .map(|word| format!("{word}: {statement}")),
+        );
+        let adds = statement.contains("ADD COLUMN") && statement.contains("NOT NULL");
+        if adds && !statement.contains("DEFAULT") {
+            objections.push(format!("NOT NULL without DEFAULT: {statement}"));
+        }
+    }
+    objections
+}
+
+#[test]
+fn new_migrations_leave_a_program_of_the_version_before_working() {
+    for migration in store::migrations(Engine::Postgres) {
+        if migration.version > BEFORE_THE_RULE {
+            let found = objections(migration.sql.as_str());
+            assert!(found.is_empty(), "{}: {found:?}", migration.version);
+        }
+    }
+    for bad in [
+        "ALTER TABLE pugmark.x DROP COLUMN y",
+        "ALTER TABLE pugmark.x RENAME COLUMN y TO z",
+        "ALTER TABLE pugmark.x ADD COLUMN y TEXT NOT NULL",
+        "ALTER TABLE pugmark.x ALTER COLUMN y TYPE BIGINT",
+    ] {
+        assert_eq!(objections(bad).len(), 1, "{bad}");
+    }
+    assert!(objections("ALTER TABLE pugmark.x ADD COLUMN y TEXT NOT NULL DEFAULT ''").is_empty());
+}

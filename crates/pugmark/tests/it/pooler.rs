@@ -7,21 +7,40 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
 use url::Url;
 
+/// The server behind it.
+struct Server {
+    address: String,
+    /// Of the user in the URL; nothing where the server asks for none.
+    password: String,
+}
+
 /// A connection to the server, past its greeting.
 struct Backend {
     stream: TcpStream,
     greeting: Vec<u8>,
 }
 
-/// Listens on loopback and gives the address under which the database of `url` is reached through it. The server must let its
-/// user in without a password.
+/// Listens on loopback and gives the address under which the database of `url` is reached through it. The server lets its user
+/// in without a password, or asks for it in clear.
 pub(crate) async fn start(url: &str) -> String {
+    start_as(url, false).await
+}
+
+/// The same, which refuses settings that come with the connection, as PgBouncer does.
+pub(crate) async fn start_like_pgbouncer(url: &str) -> String {
+    start_as(url, true).await
+}
+
+async fn start_as(url: &str, strict: bool) -> String {
     let mut pooled = Url::parse(url).expect("a URL");
-    let server = format!(
-        "{}:{}",
-        pooled.host_str().expect("a host"),
-        pooled.port().unwrap_or(5432)
-    );
+    let server = Arc::new(Server {
+        address: format!(
+            "{}:{}",
+            pooled.host_str().expect("a host"),
+            pooled.port().unwrap_or(5432)
+        ),
+        password: pooled.password().unwrap_or_default().to_owned(),
+    });
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
     pooled.set_host(Some("127.0.0.1")).expect("a host");
@@ -30,7 +49,9 @@ pub(crate) async fn start(url: &str) -> String {
     let idle: Arc<Mutex<Vec<Backend>>> = Arc::default();
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
-            tokio::spawn(serve(client, server.clone(), idle.clone()));
+            // Answers pass on at once, in as many parts as they come.
+            client.set_nodelay(true).expect("a socket");
+            tokio::spawn(serve(client, server.clone(), idle.clone(), strict));
         }
     });
     pooled.into()
@@ -38,10 +59,24 @@ pub(crate) async fn start(url: &str) -> String {
 
 async fn serve(
     mut client: TcpStream,
-    server: String,
+    server: Arc<Server>,
     idle: Arc<Mutex<Vec<Backend>>>,
+    strict: bool,
 ) -> std::io::Result<()> {
     let startup = read_startup(&mut client).await?;
+    let refused = ["options", "extra_float_digits"].into_iter().find(|name| {
+        let name = format!("\0{name}\0");
+        startup
+            .windows(name.len())
+            .any(|part| part == name.as_bytes())
+    });
+    if let (true, Some(name)) = (strict, refused) {
+        let said = format!("SFATAL\0C08P01\0Munsupported startup parameter: {name}\0\0");
+        let length = u32::try_from(said.len() + 4).expect("a short text");
+        client.write_all(b"E").await?;
+        client.write_u32(length).await?;
+        return client.write_all(said.as_bytes()).await;
+    }
     let backend = take(&server, &startup, &idle).await?;
     client.write_all(&backend.greeting).await?;
     idle.lock().await.push(backend);
@@ -82,23 +117,39 @@ async fn pass_answers(server: &mut TcpStream, client: &mut TcpStream) -> std::io
 
 /// The connection that became free last, as poolers do, or a new one.
 async fn take(
-    server: &str,
+    server: &Server,
     startup: &[u8],
     idle: &Mutex<Vec<Backend>>,
 ) -> std::io::Result<Backend> {
     if let Some(backend) = idle.lock().await.pop() {
         return Ok(backend);
     }
-    let mut stream = TcpStream::connect(server).await?;
+    let mut stream = TcpStream::connect(&server.address).await?;
+    stream.set_nodelay(true)?;
     stream.write_all(startup).await?;
     let mut greeting = Vec::new();
     loop {
         let message = read_message(&mut stream).await?;
+        if let [b'R', _, _, _, _, 0, 0, 0, asked @ 1..=255] = message[..] {
+            answer(&mut stream, asked, &server.password).await?;
+            continue;
+        }
         greeting.extend_from_slice(&message);
         if message[0] == b'Z' {
             return Ok(Backend { stream, greeting });
         }
     }
+}
+
+/// Tells the password where it is asked for in clear. The client was let in by then: it is the same for both.
+async fn answer(server: &mut TcpStream, asked: u8, password: &str) -> std::io::Result<()> {
+    assert_eq!(asked, 3, "a way to log in that this pooler does not know");
+    let mut message = vec![b'p'];
+    let length = u32::try_from(password.len() + 5).expect("a short password");
+    message.extend_from_slice(&length.to_be_bytes());
+    message.extend_from_slice(password.as_bytes());
+    message.push(0);
+    server.write_all(&message).await
 }
 
 async fn read_startup(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {

@@ -152,6 +152,20 @@ impl Serving {
             .clone()
     }
 
+    /// Its process id, as the names of processes carry it.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal by its name, STOP for instance.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.pid().to_string();
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &pid])
+            .status();
+        assert!(sent.expect("kill runs").success());
+    }
+
     /// SIGTERM; gives the exit code.
     pub(crate) async fn stop(mut self) -> i32 {
         tokio::task::spawn_blocking(move || {

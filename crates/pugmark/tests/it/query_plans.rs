@@ -94,6 +94,13 @@ async fn history(world: &World) {
              created_at, updated_at) \
              {series} SELECT '12x' || n, 'Contacts', 'none', 'poll', 'RESERVED', 'PASSPORT', CAST(n AS TEXT), 'c', {now}, {now} FROM g"
         ),
+        format!(
+            "INSERT INTO sync_jobs (job_id, vtiger_lead_id, status, requested_by, correlation_id, created_at, updated_at) \
+             {series} SELECT {uuid}, '2x' || n, 'crm_updated', 'webhook', 'c', {now}, {now} FROM g"
+        ),
+        format!(
+            "INSERT INTO webhook_keys (dedup_key, delivery_id, seen_at) {series} SELECT 'id:' || n, n, {now} FROM g"
+        ),
     ] {
         program.sql(sql).await;
     }
@@ -101,7 +108,8 @@ async fn history(world: &World) {
         program.sql("ANALYZE customers; ANALYZE change_log; ANALYZE crm_links; ANALYZE vtiger_sync_queue; ANALYZE missing_requirements").await;
         program.sql("ANALYZE customers; ANALYZE change_log; ANALYZE crm_links; ANALYZE vtiger_sync_queue; ANALYZE task_assignments").await;
         program.sql("ANALYZE customers; ANALYZE change_log; ANALYZE crm_links; ANALYZE vtiger_sync_queue; \
-             ANALYZE policies; ANALYZE policy_payments; ANALYZE payment_summaries; ANALYZE lead_conversions").await;
+             ANALYZE policies; ANALYZE policy_payments; ANALYZE payment_summaries; ANALYZE lead_conversions; \
+             ANALYZE sync_jobs; ANALYZE webhook_keys").await;
     }
 }
 
@@ -203,6 +211,16 @@ fn hot(engine: Engine) -> Vec<(&'static str, String, &'static str)> {
             store::task_assignments::OF_CUSTOMER,
         ),
     ];
+    all.push((
+        "leads with two jobs",
+        store::sync_jobs::leads_with_two_sql(engine),
+        "'[\"2x100\", \"2x101\"]'",
+    ));
+    all.push((
+        "taken keys",
+        store::webhook_deliveries::taken_keys_sql(engine),
+        "'[\"id:100\", \"id:101\"]'",
+    ));
     all.extend(assignments.map(|(name, sql)| (name, sql.to_owned(), id)));
     all
 }
@@ -298,6 +316,7 @@ async fn on_sqlite(conn: &mut Conn, name: &str, sql: &str) {
             || line.starts_with("SCAN change_log USING COVERING INDEX change_log_waiting")
             // The list of parameters.
             || line.starts_with("SCAN json_each")
+            || line.starts_with("SCAN r VIRTUAL TABLE")
             || line == "SCAN CONSTANT ROW";
         assert!(
             !line.starts_with("SCAN") || walks,

@@ -118,7 +118,8 @@ async fn send(api: &Api, method: Method, path: &str, body: &Value) -> Option<Ans
     }
 }
 
-fn serve(staffed: &Staffed, folder: &Path) -> std::process::Command {
+/// `pugmark serve` between vTiger and Supabase.
+pub(crate) fn serve(staffed: &Staffed, folder: &Path) -> std::process::Command {
     let mut command = crash::serve(&staffed.world, folder);
     command
         .env("SUPABASE_URL", staffed.logins.url())

@@ -4,7 +4,7 @@ mod abilities;
 mod access;
 mod creating;
 mod interrupted;
-mod killed;
+pub(crate) mod killed;
 mod lists;
 mod operating;
 mod refusing;

@@ -5,7 +5,7 @@ use pugmark_sandbox::{Fault, FaultPlan};
 use serde_json::{Value, json};
 
 use super::{PASSWORD, Staffed, USERS, new_user, post_nothing, text};
-use crate::harness::{World, Writer, eventually, on_both_databases};
+use crate::harness::{World, Writer, assert_not_in, dump, eventually, on_both_databases};
 use crate::http::Api;
 use crate::program::{Serving, configured};
 
@@ -17,54 +17,6 @@ on_both_databases!(
     an_older_operation_never_brings_an_older_password_back,
     another_seal_key_opens_nothing_and_a_new_password_helps,
 );
-
-/// Every text of every table, whatever it is stored as.
-async fn dump(program: &Writer) -> String {
-    let (tables, columns) = match program.engine() {
-        Engine::Sqlite => (
-            "SELECT group_concat(name) FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!'",
-            r#"SELECT group_concat('hex(COALESCE("' || name || '", ''''))', ' || ''/'' || ') FROM pragma_table_info('{}')"#,
-        ),
-        Engine::Postgres => (
-            "SELECT string_agg(table_schema || '.' || table_name, ',') FROM information_schema.tables \
-             WHERE table_schema IN ('pugmark', 'public') AND table_type = 'BASE TABLE'",
-            "",
-        ),
-    };
-    let tables = program.one(tables).await.expect("tables");
-    let mut dump = String::new();
-    for table in tables.split(',') {
-        let row = match program.engine() {
-            Engine::Sqlite => {
-                let sql = columns.replace("{}", table);
-                program.one(sql).await.expect("columns")
-            }
-            // Bytes are shown in hexadecimal, texts as they are.
-            Engine::Postgres => "CAST(t AS TEXT)".to_owned(),
-        };
-        let all = match program.engine() {
-            Engine::Sqlite => format!("SELECT group_concat({row}, '\n') FROM \"{table}\" AS t"),
-            Engine::Postgres => format!("SELECT string_agg({row}, E'\\n') FROM {table} AS t"),
-        };
-        dump.push_str(&program.one(all).await.unwrap_or_default());
-        dump.push('\n');
-    }
-    dump
-}
-
-fn assert_not_in(dump: &str, secret: &str) {
-    assert!(dump.len() > 1000, "there is something to look through");
-    for form in [secret.to_owned(), hex(secret), hex(secret).to_lowercase()] {
-        assert!(
-            !dump.contains(&form),
-            "a password lies about in the database"
-        );
-    }
-}
-
-fn hex(text: &str) -> String {
-    text.bytes().map(|byte| format!("{byte:02X}")).collect()
-}
 
 async fn no_password_is_in_the_database_or_an_answer(world: World) {
     let staffed = Staffed::extended(world).await;

@@ -78,6 +78,7 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     DELETE /api/internal/beneficiaries/{id}
     DELETE /api/internal/customers/{id}
     DELETE /api/internal/dependants/{id}
+    DELETE /api/internal/onboarding/links/{clientId}
     DELETE /api/internal/payments/{id}
     DELETE /api/internal/vtiger/backfill
     DELETE /api/internal/vtiger/field-mappings/apply
@@ -97,6 +98,8 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     GET /api/internal/dependants/{id}
     GET /api/internal/missing-requirements
     GET /api/internal/missing-requirements/{id}
+    GET /api/internal/onboarding/jobs
+    GET /api/internal/onboarding/jobs/{jobId}
     GET /api/internal/payments/{id}
     GET /api/internal/policies/{id}
     GET /api/internal/policies/{id}/payments
@@ -125,6 +128,7 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     GET /api/internal/vtiger/webhooks/deliveries
     GET /api/internal/vtiger/webhooks/deliveries/{id}
     GET /api/internal/vtiger/webhooks/refusals
+    GET /api/onboarding/submissions/{trackingId}
     PATCH /api/internal/beneficiaries/{id}
     PATCH /api/internal/brand-ambassadors/{id}
     PATCH /api/internal/customers/{id}
@@ -141,6 +145,11 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     POST /api/internal/customers/{id}/dependants
     POST /api/internal/customers/{id}/missing-requirements
     POST /api/internal/customers/{id}/policies
+    POST /api/internal/onboarding/jobs
+    POST /api/internal/onboarding/jobs/{jobId}/cancel
+    POST /api/internal/onboarding/jobs/{jobId}/edit-and-retry
+    POST /api/internal/onboarding/jobs/{jobId}/retry
+    POST /api/internal/onboarding/links
     POST /api/internal/payments/{id}/detach
     POST /api/internal/policies/{id}/payments
     POST /api/internal/vtiger/backfill
@@ -164,6 +173,11 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     POST /api/internal/vtiger/users/{userId}/sync
     POST /api/internal/vtiger/webhooks/deliveries/{id}/replay
     POST /api/internal/vtiger/webhooks/lead-convert
+    POST /api/onboarding/submissions/{trackingId}/retry
+    POST /api/onboarding/submit
+    POST /webhook/vtiger/lead-status-change
+    POST /webhook/vtiger/lead-status-change/{secret}
+    POST /webhooks/maxio
     POST /webhooks/vtiger
     POST /webhooks/vtiger/{secret}
     PUT /api/internal/vtiger/users/{userId}/roles/customer_care

@@ -16,7 +16,7 @@ use crate::harness::{World, Writer, eventually};
 use crate::http::{Answer, Api, answer};
 
 const CONVERSIONS: &str = "/api/internal/vtiger/lead-conversions";
-const HEADER_SECRET: &str = "header-secret-of-this-test";
+pub(crate) const HEADER_SECRET: &str = "header-secret-of-this-test";
 
 /// Starts with a partner in MicroBima and a way for workflows to prove themselves.
 pub(crate) async fn started(world: &mut World) -> (Running, Api, Writer) {

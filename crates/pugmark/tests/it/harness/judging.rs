@@ -25,7 +25,7 @@ pub(crate) struct Row {
 
 impl Row {
     /// What the contact has to show, by field label or name. The words are written down a second time on purpose.
-    fn shown(&self) -> [(&'static str, String); 11] {
+    pub(crate) fn shown(&self) -> [(&'static str, String); 11] {
         let some = |value: &Option<String>| value.clone().unwrap_or_default();
         let words = |label: &str| {
             match label {

@@ -1,6 +1,7 @@
 //! A Pugmark between a store of its own and a look-alike of vTiger, and short ways to do the usual things to them.
 
 mod judging;
+mod secrets;
 mod settings;
 mod writer;
 
@@ -12,6 +13,7 @@ use pugmark_queue::testing::TestDb;
 use pugmark_sandbox::{VtigerSandbox, VtigerSandboxBuilder};
 
 pub(crate) use judging::Row;
+pub(crate) use secrets::{assert_not_in, dump};
 pub(crate) use settings::{sandbox, settings};
 pub(crate) use writer::{Session, Writer, customer_values, insert_statement};
 

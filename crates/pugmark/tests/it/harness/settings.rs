@@ -29,13 +29,15 @@ pub(crate) fn settings(store: &str, crm: &VtigerSandbox) -> Settings {
         server: config::Server {
             address: ([127, 0, 0, 1], 0).into(),
             customer_url: Some("https://agents.example.org/admin/customer/{id}".to_owned()),
+            public_url: None,
+            health: None,
             max_body: 1 << 20,
             shutdown_grace: Duration::from_secs(10),
             token: Some(SecretString::from(TOKEN)),
         },
         database: config::Database {
-            url: store.to_owned(),
             connections: 4,
+            ..config::Database::new(store)
         },
         crm: Some(config::Crm {
             edition: CrmEdition::OpenSource,
@@ -69,6 +71,11 @@ pub(crate) fn settings(store: &str, crm: &VtigerSandbox) -> Settings {
             backoff: Duration::from_millis(50),
             backoff_max: Duration::from_millis(500),
             give_up_after: Duration::from_secs(600),
+            keep: Duration::from_secs(90 * 24 * 3600),
+        },
+        rabbitmq: None,
+        scheduler: config::Scheduler {
+            lease: Duration::from_secs(5),
         },
         insurance: config::Insurance {
             // Tests about customers count calls; those about notes say what they want told.
@@ -84,6 +91,11 @@ pub(crate) fn settings(store: &str, crm: &VtigerSandbox) -> Settings {
             // What compares both sides by the clock makes calls that tests count.
             reconcile: config::Reconcile::off(),
             ..config::Insurance::default()
+        },
+        maxio: None,
+        onboarding: config::Onboarding {
+            poll: None,
+            ..config::Onboarding::default()
         },
         supabase: None,
         seal_key: None,

@@ -58,6 +58,17 @@ impl Writer {
         row.and_then(|(value,)| value)
     }
 
+    /// The first column of every row, as text; rows without a value are left out.
+    pub(crate) async fn column(&self, sql: impl Into<String>) -> Vec<String> {
+        let sql: String = sql.into();
+        let mut conn: Conn = self.db.read().await.expect("a connection");
+        let rows: Vec<Option<String>> = on!(&mut conn, |c| sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_all(c)
+            .await)
+        .expect("the query runs");
+        rows.into_iter().flatten().collect()
+    }
+
     /// Every customer.
     pub(crate) async fn rows(&self) -> Vec<Row> {
         let sql = "SELECT CAST(\"id\" AS TEXT) AS id, \"firstName\" AS first_name, \"middleName\" AS middle_name, \
@@ -70,7 +81,7 @@ impl Writer {
     }
 
     /// The number that a `SELECT count(*)` gives.
-    pub(crate) async fn count(&self, from_where: &str) -> i64 {
+    pub(crate) async fn count(&self, from_where: impl std::fmt::Display) -> i64 {
         let text = self
             .one(format!("SELECT CAST(count(*) AS TEXT) FROM {from_where}"))
             .await;

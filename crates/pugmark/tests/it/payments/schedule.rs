@@ -10,7 +10,7 @@ use pugmark::schedule::summary::look;
 use pugmark_queue::db::Engine;
 
 use super::NewPayment;
-use crate::harness::{World, Writer, new_id, on_both_databases};
+use crate::harness::{World, Writer, eventually, new_id, on_both_databases};
 
 on_both_databases!(
     a_fresh_installation_starts_with_the_current_week,
@@ -21,6 +21,7 @@ on_both_databases!(
     a_run_that_broke_off_goes_on_where_it_ended,
     two_processes_that_look_at_once_plan_everybody_once,
     a_page_that_was_planned_elsewhere_is_not_planned_twice,
+    however_many_schedulers_there_are_every_week_is_summed_up_once,
 );
 
 /// A store with a planner and no worker: operations stay where they are.
@@ -327,4 +328,68 @@ async fn a_page_that_was_planned_elsewhere_is_not_planned_twice(world: World) {
     assert_ne!(ended[1], Progress::More);
     assert_eq!(scene.planned(&format!("{customer}/%")).await, 1);
     scene.end().await;
+}
+
+async fn however_many_schedulers_there_are_every_week_is_summed_up_once(world: World) {
+    let scene = Scene::new(&world).await;
+    let now = Timestamp::now();
+    let ago = |days: i64| now - jiff::SignedDuration::from_hours(24 * days);
+    // The week of that day and the next one are over and due, whatever day it is today.
+    look(&scene.summaries(), ago(20)).await.expect("a look");
+    let day = ago(17).strftime("%Y-%m-%d").to_string();
+    scene.member(&[&day]).await;
+    let engine = scene.program.engine();
+    let program = world.other_program().await;
+    scene.end().await;
+    let scheduler = Roles {
+        api: false,
+        worker: false,
+        scheduler: true,
+    };
+    let start = || async {
+        app::start(world.settings.clone(), scheduler)
+            .await
+            .expect("it starts")
+    };
+    let swept = || async {
+        program
+            .one("SELECT CAST(value AS TEXT) FROM settings WHERE name = 'retry_sweep'")
+            .await
+    };
+    let one = start().await;
+    eventually("the first one leads", || async {
+        let held = program.count("leader_lease WHERE holder IS NOT NULL").await;
+        (held == 1).then_some(())
+    })
+    .await;
+    // One after the other on SQLite, which serves one process.
+    let two = match engine {
+        Engine::Sqlite => None,
+        Engine::Postgres => Some(start().await),
+    };
+    let runs = "payment_summary_runs WHERE scheduled";
+    eventually("the weeks are summed up", || async {
+        let (all, open) = (runs, format!("{runs} AND planned_at IS NULL"));
+        (program.count(all).await >= 2 && program.count(open).await == 0).then_some(())
+    })
+    .await;
+    let before = swept().await;
+    one.shutdown().await;
+    let two = match two {
+        Some(two) => two,
+        None => start().await,
+    };
+    eventually("the other one leads", || async {
+        (swept().await != before).then_some(())
+    })
+    .await;
+    two.shutdown().await;
+    let weeks = "(SELECT DISTINCT week FROM payment_summary_runs WHERE scheduled) w";
+    assert_eq!(program.count(runs).await, program.count(weeks).await);
+    let summaries = "vtiger_sync_queue WHERE kind = 'payment.summary'";
+    let records =
+        "(SELECT DISTINCT entity_id FROM vtiger_sync_queue WHERE kind = 'payment.summary') s";
+    let planned = program.count(summaries).await;
+    assert!(planned > 0);
+    assert_eq!(planned, program.count(records).await);
 }
