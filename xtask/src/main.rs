@@ -1,10 +1,12 @@
-//! Developer commands: `cargo xtask test`, `cargo xtask check`, `cargo xtask ci`.
+//! Developer commands: `cargo xtask test`, `cargo xtask check`, `cargo xtask ci`, `cargo xtask chaos`, `cargo xtask scaling`.
 
 mod cargo;
+mod chaos;
 mod check;
 mod failure;
 mod postgres_programs;
 mod probe;
+mod scaling;
 mod search;
 mod service;
 mod test;
@@ -45,6 +47,10 @@ enum Command {
     Check,
     /// Everything a change must pass: `check`, then `test` with every service required.
     Ci,
+    /// Do the worst to Pugmark and look for what was lost, done twice or came out of order.
+    Chaos(chaos::Chaos),
+    /// Compute what sizes beyond one machine would cost: the tables of docs/scaling.md.
+    Scaling,
     /// Serve a PostgreSQL cluster until standard input closes (`test` starts this itself).
     #[command(hide = true)]
     ThrowawayPostgres {
@@ -61,6 +67,8 @@ fn main() -> ExitCode {
         } => test::run(&require, &runner_args),
         Command::Check => check::run(),
         Command::Ci => ci(),
+        Command::Chaos(chaos) => chaos::run(&chaos),
+        Command::Scaling => scaling::run(),
         Command::ThrowawayPostgres { programs } => throwaway::keep(&programs),
     }
 }

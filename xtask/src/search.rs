@@ -1,4 +1,5 @@
-//! Finds each service: what the environment names, then what runs here, then what can be started here.
+//! Finds each service: what the environment names, then what runs here. Of PostgreSQL a cluster of our own comes before a server that
+//! runs here: the tests kill programs that hold connections, and that server may have few of them or other work to do.
 
 use std::env;
 use std::net::{TcpStream, ToSocketAddrs};
@@ -11,7 +12,7 @@ use crate::probe::{amqp_greeting, postgres_login, program, redis_ping};
 use crate::service::{Finding, Findings, Service};
 use crate::throwaway::Throwaway;
 
-/// What was found, and the cluster that was started because no server was; dropping it stops the cluster.
+/// What was found, and the cluster that was started for it; dropping it stops the cluster.
 pub(crate) struct Search {
     pub(crate) findings: Findings,
     _throwaway: Option<Throwaway>,
@@ -55,7 +56,9 @@ fn named(service: Service, value: &str) -> Result<Finding, Failure> {
 /// Whether something is where the variable points: enough to catch a setting left over from another day.
 fn answers(service: Service, value: &str) -> bool {
     match service {
-        Service::PostgresPrograms | Service::Chromium | Service::Php => Path::new(value).exists(),
+        Service::PostgresPrograms | Service::Chromium | Service::Php | Service::Node => {
+            Path::new(value).exists()
+        }
         Service::Postgres | Service::Rabbitmq | Service::Redis => {
             let standard_port = match service {
                 Service::Rabbitmq => amqp_greeting::ADDRESS.port(),
@@ -101,7 +104,7 @@ fn bare(host: &str) -> String {
 
 fn find_here(service: Service, throwaway: &mut Option<Throwaway>) -> Finding {
     match service {
-        Service::Postgres => running_postgres().unwrap_or_else(|| start_postgres(throwaway)),
+        Service::Postgres => find_postgres(throwaway),
         Service::PostgresPrograms => match postgres_programs::directory() {
             Some(directory) => {
                 Finding::found(directory.to_string_lossy(), directory.display().to_string())
@@ -116,6 +119,10 @@ fn find_here(service: Service, throwaway: &mut Option<Throwaway>) -> Finding {
                 Finding::missing("php on PATH lacks json, mbstring, openssl or simplexml")
             }
             finding => finding,
+        },
+        Service::Node => match on_path(&program::NPM) {
+            Finding::Found { .. } => on_path(&program::NODE),
+            missing @ Finding::Missing { .. } => missing,
         },
     }
 }
@@ -186,24 +193,28 @@ fn likely_roles(names: [Option<String>; 3]) -> Vec<String> {
     roles
 }
 
-fn start_postgres(throwaway: &mut Option<Throwaway>) -> Finding {
-    let address = postgres_login::ADDRESS;
-    let nobody =
-        format!("no server on {address} or a local socket lets us in and create databases");
-    let Some(programs) = postgres_programs::directory() else {
-        return Finding::missing(format!("{nobody}, and no server programs are installed"));
+/// A cluster of our own, else a server that runs here.
+fn find_postgres(throwaway: &mut Option<Throwaway>) -> Finding {
+    let not_started = match start_postgres(throwaway) {
+        Ok(started) => return started,
+        Err(why) => why,
     };
-    match Throwaway::start(&programs) {
-        Ok(started) => {
-            let url = started.url().to_owned();
-            *throwaway = Some(started);
-            Finding::found(
-                url,
-                format!("a throwaway cluster of {}", programs.display()),
-            )
-        }
-        Err(failure) => Finding::missing(format!("{nobody}, and none could be started: {failure}")),
-    }
+    running_postgres().unwrap_or_else(|| {
+        let address = postgres_login::ADDRESS;
+        Finding::missing(format!(
+            "{not_started}, and no server on {address} or a local socket lets us in and create databases"
+        ))
+    })
+}
+
+fn start_postgres(throwaway: &mut Option<Throwaway>) -> Result<Finding, String> {
+    let programs = postgres_programs::directory().ok_or("no server programs are installed")?;
+    let started = Throwaway::start(&programs)
+        .map_err(|failure| format!("none could be started: {failure}"))?;
+    let url = started.url().to_owned();
+    *throwaway = Some(started);
+    let place = format!("a throwaway cluster of {}", programs.display());
+    Ok(Finding::found(url, place))
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ pub(crate) enum Service {
     Redis,
     Chromium,
     Php,
+    /// With its package manager: tests install a vendor's client.
+    Node,
 }
 
 impl Service {
@@ -27,6 +29,7 @@ impl Service {
         Self::Redis,
         Self::Chromium,
         Self::Php,
+        Self::Node,
     ];
 
     /// The name used by `--require`, in `PUGMARK_REQUIRE` and as a path segment of test names.
@@ -38,6 +41,7 @@ impl Service {
             Self::Redis => "redis",
             Self::Chromium => "chromium",
             Self::Php => "php",
+            Self::Node => "node",
         }
     }
 
@@ -61,6 +65,7 @@ impl Service {
             Self::Redis => "PUGMARK_TEST_REDIS_URL",
             Self::Chromium => "PUGMARK_TEST_CHROMIUM",
             Self::Php => "PUGMARK_TEST_PHP",
+            Self::Node => "PUGMARK_TEST_NODE",
         }
     }
 }
@@ -74,6 +79,7 @@ impl fmt::Display for Service {
             Self::Redis => "Redis",
             Self::Chromium => "Chromium",
             Self::Php => "PHP",
+            Self::Node => "Node.js",
         })
     }
 }

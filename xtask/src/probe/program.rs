@@ -31,6 +31,18 @@ pub(crate) const PHP: Family = Family {
     called: "php",
 };
 
+/// Node.js, for the tests that use a vendor's client.
+pub(crate) const NODE: Family = Family {
+    names: &["node", "nodejs"],
+    called: "node",
+};
+
+/// The package manager of Node.js.
+pub(crate) const NPM: Family = Family {
+    names: &["npm"],
+    called: "npm",
+};
+
 /// Looks through a PATH-like list of directories.
 pub(crate) fn find(family: &Family, path: &OsStr) -> Finding {
     let candidates = family

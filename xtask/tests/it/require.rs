@@ -75,3 +75,30 @@ fn a_service_required_by_the_environment_is_demanded_as_well() {
         "{said}"
     );
 }
+
+#[test]
+fn node_without_its_package_manager_is_not_enough() {
+    use std::os::unix::fs::PermissionsExt;
+    let path = tempfile::tempdir().expect("a directory");
+    let node = path.path().join("node");
+    std::fs::write(&node, "").expect("a writable directory");
+    std::fs::set_permissions(&node, std::fs::Permissions::from_mode(0o755)).expect("own file");
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["test", "--require", "node"])
+        .env(
+            "PUGMARK_TEST_POSTGRES_URL",
+            "postgres:///postgres?host=/run/postgresql",
+        )
+        .env_remove("PUGMARK_TEST_NODE")
+        .env("PATH", path.path())
+        .env_remove("PUGMARK_REQUIRE")
+        .env("CARGO", "/no/such/cargo")
+        .output()
+        .expect("xtask runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("required, but not found: Node.js; nothing was run"),
+        "{said}"
+    );
+    assert!(said.contains("no npm on PATH"), "{said}");
+}
