@@ -14,6 +14,7 @@ use url::Url;
 
 use crate::classify::classify;
 use crate::config::{ClientConfig, ConfigError, Edition};
+use crate::deadline::Deadline;
 use crate::error::{CallError, Invalid, NotSent};
 use crate::gate::{InProcessGate, LoginGate, LoginUser};
 use crate::module::Module;
@@ -36,7 +37,7 @@ pub struct Client {
     shared: Arc<Shared>,
     gate: Arc<dyn LoginGate>,
     observer: Option<Arc<dyn CallObserver>>,
-    deadline: Option<Instant>,
+    deadline: Option<Deadline>,
     correlation_id: Option<HeaderValue>,
 }
 
@@ -114,14 +115,18 @@ impl Client {
         self
     }
 
-    /// The same client for calls that must have ended by `deadline` (monotonic clock).
+    /// The same client for calls that must have ended by `deadline`.
     ///
     /// A call is sent only if its whole timeout still fits, checked after waiting for a session and after any login, at
-    /// the moment of sending; otherwise it ends as [`CallError::NotSent`]. A deadline that is already set is kept if it
-    /// is the earlier one.
+    /// the moment of sending and by where the deadline stands then; otherwise it ends as [`CallError::NotSent`]. Where one
+    /// is set already, the earlier counts.
     #[must_use]
-    pub fn until(&self, deadline: Instant) -> Self {
-        let deadline = self.deadline.map_or(deadline, |set| set.min(deadline));
+    pub fn until(&self, deadline: impl Into<Deadline>) -> Self {
+        let deadline = deadline.into();
+        let deadline = match self.deadline.clone() {
+            Some(set) => set.or_earlier(deadline),
+            None => deadline,
+        };
         Self {
             deadline: Some(deadline),
             ..self.clone()
@@ -301,7 +306,7 @@ impl Client {
 
     /// Whether a call that starts now ends before the deadline, however long it takes.
     fn check_deadline(&self, operation: &Operation) -> Result<(), CallError> {
-        let Some(deadline) = self.deadline else {
+        let Some(deadline) = self.deadline.as_ref().map(Deadline::now) else {
             return Ok(());
         };
         let left = deadline.saturating_duration_since(Instant::now());
@@ -312,13 +317,14 @@ impl Client {
         }
     }
 
-    /// Waits for something only as long as a call could still start afterwards.
+    /// Waits for something only as long as a call could still start afterwards, by where the deadline stands now: a lease
+    /// that is renewed again and again must not make the waiting endless.
     pub(crate) async fn before_deadline<F: Future>(
         &self,
         operation: &Operation,
         waiting: F,
     ) -> Result<F::Output, CallError> {
-        let Some(deadline) = self.deadline else {
+        let Some(deadline) = self.deadline.as_ref().map(Deadline::now) else {
             return Ok(waiting.await);
         };
         self.check_deadline(operation)?;
@@ -343,8 +349,8 @@ impl Client {
     }
 
     pub(crate) fn can_still_start(&self) -> bool {
-        self.deadline.is_none_or(|deadline| {
-            deadline.saturating_duration_since(Instant::now()) >= self.config().call_timeout
+        self.deadline.as_ref().is_none_or(|deadline| {
+            deadline.now().saturating_duration_since(Instant::now()) >= self.config().call_timeout
         })
     }
 

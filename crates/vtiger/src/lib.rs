@@ -33,6 +33,7 @@ mod classify;
 mod client;
 mod config;
 mod counting;
+mod deadline;
 mod element;
 mod error;
 mod extension;
@@ -63,6 +64,7 @@ pub use adapt::{Adapted, Purpose, Warning, WarningKind};
 pub use answer::Envelope;
 pub use client::{Client, LONGEST_URL};
 pub use config::{ClientConfig, ConfigError, Edition};
+pub use deadline::Deadline;
 pub use element::{Element, Value};
 pub use error::{CallError, Class, Failure, Invalid, NotSent, Refusal, RefusalReason};
 pub use extension::{

@@ -99,6 +99,16 @@ impl Claimed {
             .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
+    /// Tells at any time what [`deadline`](Self::deadline) says then, for whoever makes calls in the course of the attempt.
+    pub fn moving_deadline(&self) -> impl Fn() -> Instant + Send + Sync + 'static {
+        let deadline = self.deadline.clone();
+        move || {
+            *deadline
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner())
+        }
+    }
+
     /// What is left until [`deadline`](Self::deadline).
     pub fn time_left(&self) -> Duration {
         self.deadline().saturating_duration_since(Instant::now())

@@ -10,8 +10,8 @@ use serde_json::json;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::Instant;
 use vtiger::{
-    CallError, Class, Client, Element, GateError, InProcessGate, LoginGate, LoginTurn, LoginUser,
-    RecordId, RefusalReason,
+    CallError, Class, Client, Deadline, Element, GateError, InProcessGate, LoginGate, LoginTurn,
+    LoginUser, RecordId, RefusalReason,
 };
 
 use crate::server::{ACCESS_KEY, Reply, Request, Server, login_reply, refusal, success};
@@ -428,6 +428,24 @@ async fn a_deadline_that_passes_while_logging_in_keeps_the_write_from_starting()
     );
     assert_eq!(crm.lock().unwrap().executed, Vec::<String>::new());
     assert_eq!(server.requests_of("login").len(), 1);
+}
+
+#[tokio::test]
+async fn a_call_begins_by_where_a_moving_deadline_stands_then() {
+    let crm = Shared::default();
+    let server = start(&crm).await;
+    let client = server.open_source_client();
+    let stands = Arc::new(Mutex::new(Instant::now()));
+    let looked_up = Arc::clone(&stands);
+    let client = client.until(Deadline::moving(move || *looked_up.lock().unwrap()));
+    let error = client.delete(&id(1)).await.unwrap_err();
+    assert_eq!(error.class(), Class::NotSent);
+    *stands.lock().unwrap() = Instant::now() + client.config().call_timeout * 10;
+    client.delete(&id(2)).await.unwrap();
+    *stands.lock().unwrap() = Instant::now();
+    let error = client.delete(&id(3)).await.unwrap_err();
+    assert_eq!(error.class(), Class::NotSent);
+    assert_eq!(crm.lock().unwrap().executed, ["12x2"]);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use maxio::{Class, Error};
 use pugmark_queue::db::{Conn, Ts};
 use pugmark_queue::{Claimed, NotBefore, QueueError, Release, Sealer};
 use uuid::Uuid;
-use vtiger::{CallError, Client};
+use vtiger::{CallError, Client, Deadline};
 
 use super::known::Known;
 use super::lead::Leads;
@@ -121,7 +121,7 @@ impl<'a> Attempt<'a> {
                 .client
                 .clone()
                 .with_observer(self.calls.clone())
-                .until(self.operation.deadline())
+                .until(Deadline::moving(self.operation.moving_deadline()))
                 .with_correlation_id(self.correlation_id())),
             Position::Open { remaining } => {
                 let message =

@@ -1,12 +1,16 @@
 //! What a change costs in calls, and which fields it touches.
 
+use std::time::Duration;
+
+use pugmark_sandbox::Latency;
 use serde_json::Value;
 
 use super::{after_an_unrelated_edit, operations, sent};
-use crate::harness::{Traffic, World, eventually, on_both_databases};
+use crate::harness::{Traffic, World, eventually, on_both_databases, sandbox};
 
 on_both_databases!(
     a_create_is_one_call,
+    calls_begin_by_the_lease_as_it_was_renewed,
     an_edit_is_one_call_that_sends_only_what_differs,
     an_edit_that_was_taken_back_is_no_call,
     a_column_that_becomes_empty_clears_its_field,
@@ -35,6 +39,29 @@ async fn a_create_is_one_call(world: World) {
         "a description is asked for once"
     );
     assert_eq!(world.out_of_step(&program, &[]).await, Vec::<String>::new());
+    running.shutdown().await;
+}
+
+async fn calls_begin_by_the_lease_as_it_was_renewed(world: World) {
+    // Three slow answers (a challenge, a login, a description) before the write: by then the lease as it was claimed has not
+    // enough left for a call, the renewed one has.
+    let mut world = world
+        .before(sandbox().latency(Latency::Fixed(Duration::from_millis(2_200))))
+        .await;
+    world.settings.queue.lease = Duration::from_secs(12);
+    world.crm_settings().call_timeout = Duration::from_secs(6);
+    let running = world.start().await;
+    let program = world.other_program().await;
+    let customer = program.insert_customer("Kamau").await;
+    program.wait_until_idle().await;
+
+    let attempts: Vec<i64> = operations(&running, &customer)
+        .await
+        .iter()
+        .map(|operation| i64::from(operation.attempts))
+        .collect();
+    assert_eq!(attempts, [1]);
+    assert_eq!(world.calls("create"), 1);
     running.shutdown().await;
 }
 

@@ -17,7 +17,7 @@ use jiff::tz::TimeZone;
 use pugmark_queue::db::{Conn, DbError, Ts};
 use pugmark_queue::{Claimed, Effects, Handled, Handler, QueueError};
 use serde_json::{Value, json};
-use vtiger::RecordId;
+use vtiger::{Deadline, RecordId};
 
 use super::note::{WithoutContact, contact_of, without_contact};
 use super::plan::TASK;
@@ -243,7 +243,7 @@ impl TaskHandler {
             .client
             .clone()
             .with_observer(calls.clone())
-            .until(operation.lease.deadline);
+            .until(Deadline::moving(operation.moving_deadline()));
         let candidates = self
             .assignees
             .candidates(crm, &client)

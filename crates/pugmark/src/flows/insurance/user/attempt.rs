@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use pugmark_queue::db::{Conn, DbError, Ts};
 use pugmark_queue::{Claimed, NotBefore, OperationId, QueueError, Release};
 use secrecy::SecretString;
-use vtiger::{CallError, Client, RecordId};
+use vtiger::{CallError, Client, Deadline, RecordId};
 
 use super::{Staff, not_configured, so_far};
 use crate::crm::USERS;
@@ -61,7 +61,7 @@ impl<'a> Attempt<'a> {
             .client
             .clone()
             .with_observer(self.calls.clone())
-            .until(self.operation.deadline())
+            .until(Deadline::moving(self.operation.moving_deadline()))
             .with_correlation_id(self.correlation_id())
     }
 

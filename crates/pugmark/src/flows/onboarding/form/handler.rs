@@ -10,7 +10,7 @@ use pugmark_queue::db::{DbError, Ts};
 use pugmark_queue::{Claimed, Effects, Handled, Handler, NotBefore, Release};
 use serde_json::{Value, json};
 use uuid::Uuid;
-use vtiger::{CallError, Client, Record};
+use vtiger::{CallError, Client, Deadline, Record};
 
 use super::Forms;
 use super::answers::Answers;
@@ -94,7 +94,7 @@ impl FormHandler {
             .client
             .clone()
             .with_observer(Arc::new(NamesOnly(calls.clone())))
-            .until(operation.deadline());
+            .until(Deadline::moving(operation.moving_deadline()));
         match operation.correlation_ids.first() {
             Some(id) => client.with_correlation_id(id),
             None => client,
