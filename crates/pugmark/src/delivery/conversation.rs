@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pugmark_queue::db::{DbError, Ts};
+use pugmark_queue::db::DbError;
 use pugmark_queue::{Claimed, QueueError};
 use vtiger::{
     Adapted, CallError, Client, Element, Purpose, Query, Record, RecordId, RefusalReason, Value,
@@ -12,11 +12,10 @@ use vtiger::{
 use super::difference::{Difference, difference};
 use super::protocol::{Ask, Attempt, Heard, Sighting, Situation, Verdict};
 use super::shared::Shared;
-use super::{Deliverer, Shape, Subject};
+use super::{Deliverer, Shape, Subject, adopt};
 use crate::config::Mode;
 use crate::crm::MapError;
 use crate::crm::calls::CallLog;
-use crate::store::links;
 
 /// Most records looked at under one reference. More than two would already be somebody's script.
 const MOST_TWINS: u32 = 20;
@@ -301,17 +300,14 @@ impl<'a> Conversation<'a> {
             .write("link record", move |conn| {
                 Box::pin(async move {
                     queue.check_lease(conn, &lease).await?;
-                    links::adopt(
+                    adopt(
                         conn,
-                        target.entity_type,
-                        &target.entity_id,
-                        target.module,
-                        &record,
+                        &queue,
+                        target.key(),
+                        (target.module, &record),
                         &snapshot,
-                        Ts::now(),
                     )
-                    .await?;
-                    Ok::<_, QueueError>(())
+                    .await
                 })
             })
             .await;

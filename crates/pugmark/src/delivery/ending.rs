@@ -1,16 +1,17 @@
 //! How an attempt ends: what the queue stores, what the link says, and in which words.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pugmark_queue::db::{Conn, DbError, Ts};
-use pugmark_queue::{AttemptReport, Claimed, Effects, Handled, NotBefore, Release};
+use pugmark_queue::{AttemptReport, Claimed, Effects, Handled, NotBefore, Queue, Release};
 use serde_json::{Value, json};
 use vtiger::{CallError, RecordId, RefusalReason};
 
 use super::conversation::{Ended, Known, WouldDo};
 use super::protocol::{Desired, Verdict};
-use super::{Deliverer, Subject, Target, WhenGone};
+use super::{Deliverer, Subject, Target, WhenGone, adopt};
 use crate::crm::calls::CallLog;
 use crate::crm::{CONTACTS, Crm};
 use crate::problem::Code;
@@ -131,7 +132,9 @@ fn on_verdict(
                 message,
                 failed: false,
             };
-            trouble.into_handled_with(target.key(), calls, linked.map(|id| (id, known, target.module)))
+            let queue = deliverer.queue.clone();
+            let adopted = linked.map(|record| Adopted { record, module: target.module, snapshot: known.snapshot, queue });
+            trouble.into_handled_with(target.key(), calls, adopted)
         }
         Verdict::WaitForSettle => {
             let until = operation.unknown_at.map(|at| at.after(deliverer.crm.settings.settle_window()));
@@ -370,6 +373,14 @@ pub struct Trouble {
     pub failed: bool,
 }
 
+/// A record that is known to be ours by now and must not be forgotten with the attempt.
+struct Adopted {
+    record: RecordId,
+    module: &'static str,
+    snapshot: BTreeMap<String, String>,
+    queue: Queue,
+}
+
 impl Trouble {
     /// What an answer of the CRM that is not "done" means; tells the breaker. `module` is what was to be written.
     pub fn of_call(crm: &Crm, module: &str, error: &CallError) -> Self {
@@ -429,12 +440,11 @@ impl Trouble {
         self.into_handled_with(key, calls, None)
     }
 
-    /// `adopted`: a record that is known to be ours by now and must not be forgotten, and its module.
     fn into_handled_with(
         self,
         (entity_type, entity_id): (&'static str, &str),
         calls: &CallLog,
-        adopted: Option<(RecordId, Known, &'static str)>,
+        adopted: Option<Adopted>,
     ) -> Handled {
         let classification = self.code.as_str();
         let stored = Arc::new((entity_id.to_owned(), self.message, adopted));
@@ -444,9 +454,9 @@ impl Trouble {
             Box::pin(async move {
                 let (id, message, adopted) = stored.as_ref();
                 let now = Ts::now();
-                if let Some((record, known, module)) = adopted {
-                    let (record, snapshot) = (record.as_str(), &known.snapshot);
-                    links::adopt(conn, entity_type, id, module, record, snapshot, now).await?;
+                if let Some(ours) = adopted {
+                    let record = (ours.module, ours.record.as_str());
+                    adopt(conn, &ours.queue, (entity_type, id), record, &ours.snapshot).await?;
                 }
                 links::set_trouble(conn, entity_type, id, failed, code, message, now).await?;
                 Ok(())

@@ -4,6 +4,7 @@
 //! what fields need that people may edit on both sides; [`merge`] decides about these. `ending` turns the result into what
 //! the queue stores. A kind of record is a [`Subject`].
 
+mod adopting;
 mod conversation;
 pub mod difference;
 mod ending;
@@ -19,13 +20,14 @@ use async_trait::async_trait;
 use pugmark_queue::db::{Conn, Db, DbError};
 use pugmark_queue::{Claimed, Handled, NewOperation, Queue, QueueError, Release};
 use serde_json::{Value, json};
-use vtiger::{Client, Element, Filter, Module};
+use vtiger::{Client, Deadline, Element, Filter, Module};
 
 use crate::config::Mode;
 use crate::crm::calls::CallLog;
 use crate::crm::{Crm, MapError};
 use crate::store::field_mapping::Direction;
 use crate::store::links::Link;
+pub use adopting::adopt;
 use conversation::Conversation;
 use merge::Rule;
 use protocol::Desired;
@@ -217,7 +219,7 @@ impl Deliverer {
             .client
             .clone()
             .with_observer(calls.clone())
-            .until(operation.lease.deadline);
+            .until(Deadline::moving(operation.moving_deadline()));
         match operation.correlation_ids.first() {
             Some(id) => client.with_correlation_id(id),
             None => client,

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use pugmark_queue::db::{Conn, DbError, Ts};
 use pugmark_queue::on;
 use serde::Serialize;
+use sqlx::AssertSqlSafe;
+
+use super::dialect;
 
 /// Whether a record is in step, in the words of the integration plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -98,6 +101,25 @@ pub async fn get(
             .and_then(|text| serde_json::from_str(&text).ok())
             .unwrap_or_default(),
     }))
+}
+
+/// Holds the link of a row, if one was begun, until the transaction ends: whoever is about to link it has either committed, so
+/// that a look after this sees the record, or waits and sees what this transaction wrote.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn hold(conn: &mut Conn, entity_type: &str, entity_id: &str) -> Result<(), DbError> {
+    let sql = format!(
+        "SELECT entity_id FROM crm_links WHERE entity_type = $1 AND entity_id = $2 {}",
+        dialect::for_update(conn.engine())
+    );
+    on!(conn, |c| sqlx::query(AssertSqlSafe(sql))
+        .bind(entity_type)
+        .bind(entity_id)
+        .fetch_optional(c)
+        .await
+        .map(drop))?;
+    Ok(())
 }
 
 /// The statement behind [`of_record`], for tests of its plan.

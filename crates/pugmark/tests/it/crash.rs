@@ -27,13 +27,14 @@ const EARLY: usize = 6;
 /// Of these, so many meet a store that is still being made.
 const KILLS_OF_THE_FIRST_START: usize = 6;
 
-/// `pugmark serve` that gives up on a call, and takes over from a dead process, within about a second.
+/// `pugmark serve` that gives up on a call, and takes over from a dead process, within two seconds.
+/// The lease leaves a busy machine time between a claim, its renewals and a call, which begins only if it can end before it.
 pub(crate) fn serve(world: &World, folder: &std::path::Path) -> std::process::Command {
     let mut command = configured(world, folder, &["serve"]);
     command
         .env("PUGMARK__VTIGER__CALL_TIMEOUT", "500ms")
         .env("PUGMARK__VTIGER__LONGEST_EXECUTION", "500ms")
-        .env("PUGMARK__QUEUE__LEASE", "1s")
+        .env("PUGMARK__QUEUE__LEASE", "2s")
         .env("PUGMARK__QUEUE__BACKOFF", "100ms")
         .env("PUGMARK__QUEUE__BACKOFF_MAX", "500ms")
         .env("PUGMARK__SERVER__SHUTDOWN_GRACE", "10s");

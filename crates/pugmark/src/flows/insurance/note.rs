@@ -129,6 +129,7 @@ fn unless_there_by_now(deliverer: &Deliverer, customer: &str, waits: Handled) ->
             if let Some(effects) = effects {
                 effects.apply(conn).await?;
             }
+            links::hold(conn, CUSTOMER, customer).await?;
             if !matches!(
                 contact_of(conn, customer).await?,
                 Err(WithoutContact::NotYet)

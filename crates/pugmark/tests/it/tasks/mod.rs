@@ -5,6 +5,7 @@ mod closing;
 mod creating;
 mod faults;
 mod planning;
+mod waiting;
 mod words;
 
 use std::sync::Arc;

@@ -12,6 +12,7 @@ use super::upserting::{self, Made};
 use super::{Backfiller, PAGE, Page, UNDER_WAY, held_key};
 use crate::config::Mode;
 use crate::crm::CONTACTS;
+use crate::delivery;
 use crate::flows::insurance::plan::{self, CUSTOMER, kind};
 use crate::flows::insurance::reconcile::CompareError;
 use crate::problem::Code;
@@ -136,11 +137,17 @@ async fn adopt(
     }
     let snapshot: BTreeMap<String, String> =
         serde_json::from_value(found.detail["snapshot"].clone()).unwrap_or_default();
-    let now = Ts::now();
-    links::adopt(conn, CUSTOMER, customer, CONTACTS, contact, &snapshot, now).await?;
+    delivery::adopt(
+        conn,
+        queue,
+        (CUSTOMER, customer),
+        (CONTACTS, contact),
+        &snapshot,
+    )
+    .await?;
     let operation = plan::refresh(customer, &run.correlation_id, &run.requested_by);
     queue.enqueue(conn, operation).await?;
-    links::set_pending(conn, CUSTOMER, customer, CONTACTS, false, now).await?;
+    links::set_pending(conn, CUSTOMER, customer, CONTACTS, false, Ts::now()).await?;
     Ok(true)
 }
 

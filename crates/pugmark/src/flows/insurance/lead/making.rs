@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::still::{incomplete, linked_elsewhere, undecided};
 use super::{Attempt, Stop, blocked, check_partner, reservation};
-use crate::delivery::{Trouble, waited_for};
+use crate::delivery::Trouble;
 use crate::flows::insurance::inbound;
 use crate::flows::insurance::plan::CUSTOMER;
 use crate::microbima::partner_api::{Answer, Partner};
@@ -110,7 +110,7 @@ impl Attempt<'_> {
         draft: &Customer,
         snapshot: BTreeMap<String, String>,
     ) -> Result<Value, Stop> {
-        if self.operation.lease.deadline < tokio::time::Instant::now() + partner.call_timeout() {
+        if self.operation.deadline() < tokio::time::Instant::now() + partner.call_timeout() {
             let message = "the call would not have ended before the operation's lease";
             return Err(Trouble::later(Code::LeaseTooShort, message.to_owned()).into());
         }
@@ -314,9 +314,6 @@ impl Ended {
         if let Some(then) = self.then {
             queue.enqueue(conn, then).await?;
         }
-        queue
-            .unblock(conn, &waited_for(CUSTOMER, &self.customer))
-            .await?;
         queue
             .unblock(conn, &inbound::waits_for(&self.record))
             .await?;

@@ -7,6 +7,7 @@ use pugmark_queue::db::{Conn, DbError, Ts};
 use pugmark_queue::{Queue, QueueError};
 
 use crate::crm::CONTACTS;
+use crate::delivery::adopt;
 use crate::flows::insurance::inbound::record_lane;
 use crate::flows::insurance::plan::CUSTOMER;
 use crate::store::customers::Customer;
@@ -75,7 +76,16 @@ pub async fn link(
     let now = Ts::now();
     let linked = links::get(conn, CUSTOMER, customer).await?;
     match linked.and_then(|link| link.vtiger_id) {
-        None => links::adopt(conn, CUSTOMER, customer, CONTACTS, record, snapshot, now).await?,
+        None => {
+            adopt(
+                conn,
+                queue,
+                (CUSTOMER, customer),
+                (CONTACTS, record),
+                snapshot,
+            )
+            .await?
+        }
         Some(contact) if contact == record => {}
         Some(_) => {
             let what = "the customer is linked to another contact";
