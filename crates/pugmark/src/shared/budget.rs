@@ -42,7 +42,8 @@ static SPEND: LazyLock<Script> = LazyLock::new(|| {
             redis.call('PEXPIRE', KEYS[2], ARGV[2] * 2)
             return { 'leave', 0 }
         end
-        if day and day <= calls then
+        if day and day > 0 and day <= calls then return { 'wait', 0 } end
+        if day and day <= 0 then
             local again = (looked or 0) + ARGV[5]
             if again > now then return { 'day', again - now } end
             redis.call('HSET', KEYS[1], 'looked', now)
@@ -69,8 +70,8 @@ static ANSWERED: LazyLock<Script> = LazyLock::new(|| {
         redis.call('ZREM', KEYS[2], ARGV[1])
         local limit, left, reset = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
         local day = tonumber(ARGV[5])
+        local time = redis.call('TIME')
         if limit < 0 or left < 0 or reset < 0 then
-            local time = redis.call('TIME')
             if redis.call('HEXISTS', KEYS[1], 'limit') == 0 then
                 redis.call('HSET', KEYS[1], 'silent', time[1] * 1000 + ARGV[6])
             end
@@ -85,6 +86,7 @@ static ANSWERED: LazyLock<Script> = LazyLock::new(|| {
                 redis.call('HSET', KEYS[1], 'limit', limit, 'used', used, 'reset', reset)
                 redis.call('HDEL', KEYS[1], 'silent')
                 if day >= 0 then redis.call('HSET', KEYS[1], 'day', day) end
+                if day == 0 then redis.call('HSET', KEYS[1], 'looked', time[1] * 1000) end
             end
         end
         redis.call('PEXPIRE', KEYS[1], ARGV[7])
