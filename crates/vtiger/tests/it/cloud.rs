@@ -408,7 +408,7 @@ async fn a_call_beyond_the_budget_is_throttled_without_being_sent() {
 
 #[tokio::test]
 async fn an_open_source_vtiger_is_called_without_asking_a_budget() {
-    let server = Server::start(|_| success(json!({"token": "t", "serverTime": 1})).into()).await;
+    let server = Server::start(|_| success(json!({"token": "t", "serverTime": 1}))).await;
     let budget = OneCall::default();
     *budget.allowed.lock().unwrap() = true;
     let client = Client::new(server.open_source_config()).unwrap();

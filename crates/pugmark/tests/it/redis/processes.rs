@@ -54,7 +54,7 @@ mod postgres {
             .crm
             .journal()
             .wait_until(
-                |journal| journal.count_created("Contacts") as u64 >= number,
+                |journal| journal.count_created("Contacts") >= number,
                 PATIENCE,
             )
             .await;
