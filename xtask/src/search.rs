@@ -8,7 +8,7 @@ use std::process::Command;
 
 use crate::failure::Failure;
 use crate::postgres_programs;
-use crate::probe::{amqp_greeting, postgres_login, program, redis_ping};
+use crate::probe::{amqp_greeting, postgres_login, program};
 use crate::service::{Finding, Findings, Service};
 use crate::throwaway::Throwaway;
 
@@ -56,13 +56,14 @@ fn named(service: Service, value: &str) -> Result<Finding, Failure> {
 /// Whether something is where the variable points: enough to catch a setting left over from another day.
 fn answers(service: Service, value: &str) -> bool {
     match service {
-        Service::PostgresPrograms | Service::Chromium | Service::Php | Service::Node => {
-            Path::new(value).exists()
-        }
-        Service::Postgres | Service::Rabbitmq | Service::Redis => {
+        Service::PostgresPrograms
+        | Service::Redis
+        | Service::Chromium
+        | Service::Php
+        | Service::Node => Path::new(value).exists(),
+        Service::Postgres | Service::Rabbitmq => {
             let standard_port = match service {
                 Service::Rabbitmq => amqp_greeting::ADDRESS.port(),
-                Service::Redis => redis_ping::ADDRESS.port(),
                 _ => postgres_login::ADDRESS.port(),
             };
             // A URL without a host means a local socket, which only the driver can judge.
@@ -112,7 +113,7 @@ fn find_here(service: Service, throwaway: &mut Option<Throwaway>) -> Finding {
             None => Finding::missing("no initdb from pg_config, in /usr/lib/postgresql or on PATH"),
         },
         Service::Rabbitmq => amqp_greeting::find(amqp_greeting::ADDRESS),
-        Service::Redis => redis_ping::find(redis_ping::ADDRESS),
+        Service::Redis => on_path(&program::REDIS),
         Service::Chromium => on_path(&program::CHROMIUM),
         Service::Php => match on_path(&program::PHP) {
             Finding::Found { value, .. } if !has_php_extensions(&value) => {

@@ -14,6 +14,7 @@ pub(crate) enum Service {
     #[value(name = "postgres_programs")]
     PostgresPrograms,
     Rabbitmq,
+    /// The program: tests start servers of their own.
     Redis,
     Chromium,
     Php,
@@ -62,7 +63,7 @@ impl Service {
             Self::Postgres => "PUGMARK_TEST_POSTGRES_URL",
             Self::PostgresPrograms => "PUGMARK_TEST_POSTGRES_PROGRAMS",
             Self::Rabbitmq => "PUGMARK_TEST_RABBITMQ_URL",
-            Self::Redis => "PUGMARK_TEST_REDIS_URL",
+            Self::Redis => "PUGMARK_TEST_REDIS_SERVER",
             Self::Chromium => "PUGMARK_TEST_CHROMIUM",
             Self::Php => "PUGMARK_TEST_PHP",
             Self::Node => "PUGMARK_TEST_NODE",
@@ -170,10 +171,7 @@ mod tests {
                 Service::Postgres,
                 Finding::found("postgres://u:hidden@h/d", "the server on h"),
             ),
-            (
-                Service::Redis,
-                Finding::missing("nobody answers on 127.0.0.1:6379"),
-            ),
+            (Service::Redis, Finding::missing("no redis-server on PATH")),
         ])
     }
 
@@ -182,7 +180,7 @@ mod tests {
         let lines = half_found().lines();
         assert_eq!(
             lines[1],
-            "Redis: not found (nobody answers on 127.0.0.1:6379); tests in a module `redis` are left out"
+            "Redis: not found (no redis-server on PATH); tests in a module `redis` are left out"
         );
     }
 
@@ -197,10 +195,7 @@ mod tests {
         assert!(findings.unmet(&[Service::Postgres]).is_empty());
         assert!(findings.unmet(&[]).is_empty());
         let unmet = findings.unmet(&[Service::Postgres, Service::Redis]);
-        assert_eq!(
-            unmet,
-            [(Service::Redis, "nobody answers on 127.0.0.1:6379")]
-        );
+        assert_eq!(unmet, [(Service::Redis, "no redis-server on PATH")]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! Throwaway databases for test suites, and throwaway corners of a broker.
+//! Throwaway databases for test suites, throwaway corners of a broker, throwaway servers of Redis.
 
 mod rabbitmq;
+mod redis;
 
 use std::future::Future;
 
@@ -12,6 +13,7 @@ use crate::queue;
 
 pub use lapin;
 pub use rabbitmq::{Line, RABBITMQ_URL, TestBroker};
+pub use redis::{REDIS_SERVER, TestRedis};
 
 /// Names the PostgreSQL server that tests may make databases on.
 pub const POSTGRES_URL: &str = "PUGMARK_TEST_POSTGRES_URL";

@@ -44,6 +44,7 @@ use crate::http::{self, AppState};
 use crate::logins::Logins;
 use crate::problem::Code;
 use crate::schedule::leader::{Candidate, Term, process_name};
+use crate::shared::Shared;
 use crate::store::{self, SliceMode};
 use crate::telemetry::kept;
 
@@ -68,6 +69,8 @@ pub struct Running {
     _health_port: Option<HealthPort>,
     /// Writes log lines into the store, those of the shutdown included.
     logs: Option<kept::Writer>,
+    /// Whose sessions are left to other processes in the end.
+    crm: Option<Arc<Crm>>,
     /// Held as long as this process serves a SQLite file.
     _lock: Option<StoreLock>,
 }
@@ -82,6 +85,9 @@ impl Running {
             if let Err(error) = ended {
                 tracing::error!(%error, "a part of the program ended badly");
             }
+        }
+        if let Some(crm) = self.crm {
+            crm.client.share_idle_sessions(Duration::ZERO).await;
         }
         if let Some(logs) = self.logs {
             logs.end().await;
@@ -145,15 +151,20 @@ pub async fn start(settings: Settings, roles: Roles) -> Result<Running, StartErr
             );
         }
     }
-    let crm = settings
-        .crm
-        .clone()
-        .map(Crm::new)
-        .transpose()?
-        .map(Arc::new);
+    let shared = Shared::configured(&settings, staff.sealer.as_ref());
+    let mut crm = settings.crm.clone().map(Crm::new).transpose()?;
+    if let (Some(shared), Some(crm)) = (&shared, &mut crm) {
+        shared.equip(crm);
+    }
+    let crm = crm.map(Arc::new);
     let cancelled = CancellationToken::new();
     let nudge = Arc::new(Notify::new());
     let mut tasks = JoinSet::new();
+    if let Some(shared) = &shared {
+        shared
+            .start(crm.as_ref(), billing.as_ref(), &cancelled, &mut tasks)
+            .await;
+    }
     if let Some(notifications) = notifications {
         let listen_on = listen_on(&settings.database, &db);
         tasks.spawn(notifications.run(db.clone(), listen_on, cancelled.clone()));
@@ -244,6 +255,7 @@ pub async fn start(settings: Settings, roles: Roles) -> Result<Running, StartErr
             contacts: Setting::of(&settings),
             breaker,
             broker,
+            shared,
             leads: Arc::new(Leads::new(onboarding.clone())),
             onboarding,
             maxio: settings.maxio.clone().map(Arc::new),
@@ -280,6 +292,7 @@ pub async fn start(settings: Settings, roles: Roles) -> Result<Running, StartErr
         health,
         _health_port: health_port,
         logs,
+        crm,
         _lock: lock,
     })
 }

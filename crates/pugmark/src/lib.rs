@@ -18,5 +18,6 @@ pub mod microbima;
 pub mod passwords;
 pub mod problem;
 pub mod schedule;
+pub mod shared;
 pub mod store;
 pub mod telemetry;

@@ -201,6 +201,12 @@ codes! {
     NoLeader = "PUG-6401", "No process carries out what is done by the clock: polling, sweeping, comparing, summing up.";
     /// Another process leads.
     LeadershipLost = "PUG-6402", "This process no longer leads the work by the clock; another one takes over, and nothing is lost.";
+    /// Redis cannot be reached.
+    RedisUnavailable = "PUG-6501", "Redis cannot be used; each process goes on by itself, and it is tried again by itself.";
+    /// Redis does not accept us.
+    RedisRefused = "PUG-6502", "Redis does not accept the user or the password, or the user lacks a right.";
+    /// There is no key to seal sessions under.
+    SessionsNotShared = "PUG-6503", "Sessions of vTiger are not shared through Redis, because there is no key to seal them under.";
     /// RabbitMQ does not answer.
     BrokerUnavailable = "PUG-7001", "RabbitMQ cannot be reached; work is found by looking, and the connection is tried again by itself.";
     /// RabbitMQ does not let the user in.

@@ -12,7 +12,8 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::classify::classify;
+use crate::budget::{CallBudget, Spent};
+use crate::classify::{classify, failure};
 use crate::config::{ClientConfig, ConfigError, Edition};
 use crate::deadline::Deadline;
 use crate::error::{CallError, Invalid, NotSent};
@@ -23,6 +24,7 @@ use crate::operation::{Method, Operation};
 use crate::quota::Quota;
 use crate::redact::Secrets;
 use crate::session::{Pool, Session};
+use crate::session_store::SessionStore;
 use crate::transport::{self, Exchange};
 
 /// The longest request URL, in bytes; web servers refuse longer ones (nginx by default at 8 kB per line).
@@ -36,6 +38,8 @@ const LONGEST_CORRELATION_ID: usize = 128;
 pub struct Client {
     shared: Arc<Shared>,
     gate: Arc<dyn LoginGate>,
+    sessions: Option<Arc<dyn SessionStore>>,
+    budget: Option<Arc<dyn CallBudget>>,
     observer: Option<Arc<dyn CallObserver>>,
     deadline: Option<Deadline>,
     correlation_id: Option<HeaderValue>,
@@ -95,6 +99,8 @@ impl Client {
         Ok(Self {
             shared: Arc::new(shared),
             gate: Arc::new(InProcessGate),
+            sessions: None,
+            budget: None,
             observer: None,
             deadline: None,
             correlation_id: None,
@@ -105,6 +111,20 @@ impl Client {
     #[must_use]
     pub fn with_login_gate(mut self, gate: Arc<dyn LoginGate>) -> Self {
         self.gate = gate;
+        self
+    }
+
+    /// Takes sessions from this store before it logs in; [`Client::share_idle_sessions`] puts them there.
+    #[must_use]
+    pub fn with_session_store(mut self, sessions: Arc<dyn SessionStore>) -> Self {
+        self.sessions = Some(sessions);
+        self
+    }
+
+    /// Asks this budget before every call to vTiger Cloud. An open-source vTiger sets no limits and is called without asking.
+    #[must_use]
+    pub fn with_budget(mut self, budget: Arc<dyn CallBudget>) -> Self {
+        self.budget = Some(budget);
         self
     }
 
@@ -210,12 +230,14 @@ impl Client {
     ) -> Result<(Json, Meta), CallError> {
         let config = self.config();
         let request = self.request(operation, credentials)?;
+        let spent = self.spend(operation).await?;
         self.check_deadline(operation)?;
         let secrets = Arc::new(self.secrets(operation, credentials));
         let mut watch = Watch::start(self.observer.clone(), operation, Arc::clone(&secrets));
         let exchange =
             transport::exchange(request, config.call_timeout, config.max_answer_bytes).await;
         watch.received(&exchange);
+        tell(spent, &exchange);
         let meta = self.learn(&exchange);
         let result = classify(config.edition, operation, exchange)
             .map_err(|error| error.with_texts(|text| secrets.text(text)));
@@ -230,6 +252,22 @@ impl Client {
             "vTiger call"
         );
         Ok((result?, meta))
+    }
+
+    /// Leave to make one call, where a budget has to give it.
+    async fn spend(&self, operation: &Operation) -> Result<Option<Box<dyn Spent>>, CallError> {
+        let Some(budget) = self
+            .budget
+            .as_ref()
+            .filter(|_| self.config().edition == Edition::Cloud)
+        else {
+            return Ok(None);
+        };
+        let spent = self.before_deadline(operation, budget.spend()).await?;
+        spent.map(Some).map_err(|over| CallError::Throttled {
+            failure: failure(operation, "CALL_BUDGET", over.to_string(), None),
+            retry_after: Some(over.wait),
+        })
     }
 
     fn learn(&self, exchange: &Exchange) -> Meta {
@@ -354,6 +392,10 @@ impl Client {
         })
     }
 
+    pub(crate) fn sessions(&self) -> Option<&dyn SessionStore> {
+        self.sessions.as_deref()
+    }
+
     pub(crate) fn gate(&self) -> &dyn LoginGate {
         self.gate.as_ref()
     }
@@ -371,6 +413,15 @@ impl Client {
 
     pub(crate) fn descriptions(&self) -> &Cache<String, Arc<Module>> {
         &self.shared.descriptions
+    }
+}
+
+/// Tells the budget what the answer to a call said of the limits. Without an answer it is not known whether the call counted.
+fn tell(spent: Option<Box<dyn Spent>>, exchange: &Exchange) {
+    if let (Some(spent), Exchange::Answer(answer)) = (spent, exchange) {
+        let mut quota = Quota::default();
+        quota.learn(&answer.headers);
+        spent.answered(&quota);
     }
 }
 

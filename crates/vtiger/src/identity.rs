@@ -133,4 +133,15 @@ impl Client {
             }
         }
     }
+
+    /// The calling user's id, without a login of its own where a session is at hand that told it.
+    ///
+    /// # Errors
+    /// As [`Client::identify`].
+    pub async fn user_id(&self) -> Result<RecordId, CallError> {
+        match self.config().edition {
+            Edition::OpenSource => self.user_of_sessions().await,
+            Edition::Cloud => Ok(self.identify().await?.user_id),
+        }
+    }
 }

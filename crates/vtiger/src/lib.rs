@@ -29,6 +29,7 @@
 
 mod adapt;
 mod answer;
+mod budget;
 mod classify;
 mod client;
 mod config;
@@ -54,6 +55,7 @@ mod redact;
 mod refusal;
 mod related;
 mod session;
+mod session_store;
 mod spelling;
 mod transport;
 mod upserting;
@@ -62,6 +64,7 @@ mod vtql;
 
 pub use adapt::{Adapted, Purpose, Warning, WarningKind};
 pub use answer::Envelope;
+pub use budget::{CallBudget, OverBudget, Spent};
 pub use client::{Client, LONGEST_URL};
 pub use config::{ClientConfig, ConfigError, Edition};
 pub use deadline::Deadline;
@@ -81,6 +84,7 @@ pub use operation::{Effect, Method, Operation};
 pub use quota::Quota;
 pub use record::Record;
 pub use related::{LeadConversion, RelatedType, SyncBatch, SyncScope};
+pub use session_store::{IdleSession, SessionStore};
 pub use upserting::{MAX_UPSERT, Upsert, UpsertTarget, Upserted};
 pub use users::{User, UserCreation};
 pub use vtql::{

@@ -1,24 +1,52 @@
 //! Sessions of an open-source vTiger: a fair pool, and logging in.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use md5::{Digest, Md5};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value as Json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use crate::classify::{failure, unexpected_result};
 use crate::client::{Client, Credentials};
 use crate::error::{CallError, RefusalReason};
 use crate::gate::LoginTurn;
+use crate::id::RecordId;
 use crate::identity::Identity;
 use crate::operation::{Effect, Operation};
 use crate::record::scalar_text;
+use crate::session_store::IdleSession;
 
 /// A session name; PHP serialises the calls made with it.
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
     pub(crate) name: SecretString,
+    user_id: RecordId,
+    /// When its last call ended.
+    used: Instant,
+}
+
+impl Session {
+    fn idle(self) -> IdleSession {
+        IdleSession {
+            name: self.name,
+            user_id: self.user_id,
+            idle: self.used.elapsed(),
+        }
+    }
+}
+
+impl From<IdleSession> for Session {
+    fn from(session: IdleSession) -> Self {
+        let now = Instant::now();
+        Self {
+            name: session.name,
+            user_id: session.user_id,
+            used: now.checked_sub(session.idle).unwrap_or(now),
+        }
+    }
 }
 
 /// As many seats as parallel calls are allowed, and the sessions nobody uses just now.
@@ -26,6 +54,8 @@ pub(crate) struct Session {
 pub(crate) struct Pool {
     seats: Arc<Semaphore>,
     idle: Mutex<Vec<Session>>,
+    /// The user that every session belongs to, once one is known.
+    user: OnceLock<RecordId>,
 }
 
 /// The right to make one call at a time. A session taken out of it and not put back is forgotten, which is what must
@@ -40,7 +70,19 @@ impl Pool {
         Self {
             seats: Arc::new(Semaphore::new(sessions)),
             idle: Mutex::new(Vec::new()),
+            user: OnceLock::new(),
         }
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Session>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes out the sessions that nobody used for this time.
+    fn take_unused(&self, unused_for: Duration) -> Vec<Session> {
+        self.idle()
+            .extract_if(.., |session| session.used.elapsed() >= unused_for)
+            .collect()
     }
 
     /// Waits for a seat; first come, first served. `None` never happens: the semaphore is not closed.
@@ -54,20 +96,14 @@ impl Pool {
 }
 
 impl Seat {
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Session>> {
-        self.pool
-            .idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The session used last, so that the ones not needed fall asleep on the server.
     fn take_session(&self) -> Option<Session> {
-        self.idle().pop()
+        self.pool.idle().pop()
     }
 
-    fn put_back(&self, session: Session) {
-        self.idle().push(session);
+    fn put_back(&self, mut session: Session) {
+        session.used = Instant::now();
+        self.pool.idle().push(session);
     }
 }
 
@@ -76,7 +112,7 @@ impl Client {
     /// call repeated once: a call answered "no such session" was not executed.
     pub(crate) async fn call_in_session(&self, operation: &Operation) -> Result<Json, CallError> {
         let seat = self.take_seat(operation).await?;
-        let session = match seat.take_session() {
+        let session = match self.take_session(&seat).await {
             Some(session) => session,
             None => self.log_in().await?.0,
         };
@@ -87,6 +123,48 @@ impl Client {
             }
             settled => settled,
         }
+    }
+
+    /// One of the pool's sessions, or one that another client put into the store.
+    async fn take_session(&self, seat: &Seat) -> Option<Session> {
+        if let Some(session) = seat.take_session() {
+            return Some(session);
+        }
+        let session = Session::from(self.sessions()?.take().await?);
+        seat.pool.user.get_or_init(|| session.user_id.clone());
+        Some(session)
+    }
+
+    /// Hands the sessions that no call used for this time to the store given by [`Client::with_session_store`], so that other
+    /// clients of this user find them there. Does nothing without a store.
+    pub async fn share_idle_sessions(&self, unused_for: Duration) {
+        let Some(store) = self.sessions() else { return };
+        let mut refused = Vec::new();
+        for session in self.pool().take_unused(unused_for) {
+            if !refused.is_empty() {
+                refused.push(session);
+            } else if let Some(session) = store.put_back(session.idle()).await {
+                refused.push(session.into());
+            }
+        }
+        // Below those that were put back meanwhile: these were used last.
+        self.pool().idle().splice(..0, refused);
+    }
+
+    /// The user the client works as, asked for by a login only where no session has told yet.
+    pub(crate) async fn user_of_sessions(&self) -> Result<RecordId, CallError> {
+        let seat = self.take_seat(&Operation::read("login")).await?;
+        if let Some(user) = self.pool().user.get() {
+            return Ok(user.clone());
+        }
+        let session = match self.take_session(&seat).await {
+            Some(session) => session,
+            None => self.log_in().await?.0,
+        };
+        let user = session.user_id.clone();
+        // It keeps its age: no call used it.
+        seat.pool.idle().push(session);
+        Ok(user)
     }
 
     async fn call_with(
@@ -146,12 +224,13 @@ impl Client {
             .ok_or_else(|| unexpected_result(&login, "the login answer holds no sessionName"))?;
         let identity = Identity::from_login(&answer, &self.config().username)
             .ok_or_else(|| unexpected_result(&login, "the login answer holds no userId"))?;
-        Ok((
-            Session {
-                name: session.into(),
-            },
-            identity,
-        ))
+        self.pool().user.get_or_init(|| identity.user_id.clone());
+        let session = Session {
+            name: session.into(),
+            user_id: identity.user_id.clone(),
+            used: Instant::now(),
+        };
+        Ok((session, identity))
     }
 
     fn login_operation(&self, token: &SecretString) -> Operation {

@@ -5,7 +5,6 @@
 pub(crate) mod amqp_greeting;
 pub(crate) mod postgres_login;
 pub(crate) mod program;
-pub(crate) mod redis_ping;
 
 use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};

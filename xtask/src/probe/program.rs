@@ -14,6 +14,12 @@ pub(crate) struct Family {
     called: &'static str,
 }
 
+/// Redis, of which each test starts a server of its own.
+pub(crate) const REDIS: Family = Family {
+    names: &["redis-server"],
+    called: "redis-server",
+};
+
 /// Browsers for the console, the open build first.
 pub(crate) const CHROMIUM: Family = Family {
     names: &[

@@ -12,6 +12,7 @@ mod webhooks;
 mod mapping;
 mod polling;
 mod postgres;
+mod redis;
 
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
@@ -113,6 +114,7 @@ pub(super) async fn run(
             check_settings(&settings, &mut findings);
             let db = check_store(&settings, &mut findings).await;
             broker::check(&settings, &mut findings).await;
+            redis::check(&settings, &mut findings).await;
             check_crm(&settings, db.as_ref(), &mut findings).await;
             accounts::check(&settings, &mut findings).await;
             webhooks::check(&settings, db.as_ref(), &mut findings).await;

@@ -15,6 +15,7 @@ mod onboarding;
 mod queue;
 mod rabbitmq;
 mod reading;
+mod redis;
 mod seal_key;
 mod server;
 mod sources;
@@ -39,6 +40,7 @@ pub use maxio::{Collection, Gateway, Maxio, NextBilling};
 pub use onboarding::{LeadFields, Onboarding, WrittenFields};
 pub use queue::{Capture, Queue, Scheduler};
 pub use rabbitmq::Rabbitmq;
+pub use redis::{Redis, RedisUrl};
 pub use seal_key::SealKey;
 pub use server::Server;
 pub use sources::{Environment, load, reads_variable};
@@ -83,6 +85,8 @@ pub struct Settings {
     pub queue: Queue,
     /// RabbitMQ; `None`: workers are woken inside their process, and others find work by looking.
     pub rabbitmq: Option<Rabbitmq>,
+    /// Redis; `None`: sessions, call budget and pauses are each process's own.
+    pub redis: Option<Redis>,
     /// Work by the clock.
     pub scheduler: Scheduler,
     /// Kept log lines.
@@ -142,6 +146,7 @@ fn check(raw: sources::Raw) -> Result<Settings, ConfigError> {
     let capture = queue::check_capture(&raw.file.capture, &mut problems);
     let queue = queue::check(&raw.file.queue, &mut problems);
     let rabbitmq = rabbitmq::check(&raw.file.rabbitmq, &mut problems);
+    let redis = redis::check(&raw.file, &mut problems);
     let scheduler = queue::check_scheduler(&raw.file.scheduler, &mut problems);
     let logs = logs::check(&raw.file, &mut problems);
     let webhooks = webhooks::check(&raw.file, &raw.secrets, &mut problems);
@@ -173,6 +178,7 @@ fn check(raw: sources::Raw) -> Result<Settings, ConfigError> {
             capture,
             queue,
             rabbitmq,
+            redis,
             scheduler,
             logs,
             webhooks,

@@ -12,6 +12,7 @@ use super::logs::StoredLevel;
 use super::maxio::MaxioFile;
 use super::onboarding::OnboardingFile;
 use super::rabbitmq::QueueTypeWord;
+use super::redis::RedisFile;
 use super::{ConfigError, ConfigProblem, DEFAULTS, Mode, Settings, check, reading};
 
 /// What the library calls the environment when it says where a value came from.
@@ -116,7 +117,7 @@ const SECRETS: [&str; 12] = [
 ];
 
 /// Names of the integration plan and the setting each one sets.
-const NAMES: [(&str, &str); 18] = [
+const NAMES: [(&str, &str); 19] = [
     ("PUGMARK_MODE", "mode"),
     ("HOST", "server.host"),
     ("PORT", "server.port"),
@@ -130,6 +131,7 @@ const NAMES: [(&str, &str); 18] = [
     ("VTIGER_DEFAULT_OWNER", "vtiger.default_owner"),
     ("PUGMARK_LEASE", "queue.lease"),
     ("RABBITMQ_URL", "rabbitmq.url"),
+    ("REDIS_URL", "redis.url"),
     ("SUPABASE_URL", "supabase.url"),
     ("MICROBIMA_URL", "conversion.api_url"),
     ("MAXIO_API_URL", "maxio.url"),
@@ -169,6 +171,7 @@ pub(super) struct File {
     pub(super) capture: CaptureFile,
     pub(super) queue: QueueFile,
     pub(super) rabbitmq: RabbitmqFile,
+    pub(super) redis: RedisFile,
     pub(super) scheduler: SchedulerFile,
     pub(super) logs: LogsFile,
     pub(super) webhooks: WebhooksFile,

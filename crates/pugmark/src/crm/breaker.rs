@@ -1,9 +1,10 @@
 //! The circuit breaker of an outside system. It steers *claiming*: while it is open, operations wait in the queue and no
 //! attempt is burnt. After a pause one round of claims is let through; its outcome decides.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// Failures in a row after which the CRM is left alone.
@@ -17,6 +18,8 @@ const LONGEST_WISH: Duration = Duration::from_secs(300);
 #[derive(Debug, Default)]
 pub struct Breaker {
     state: Mutex<State>,
+    /// Is told when there is something that other processes should know.
+    tell: OnceLock<Arc<Notify>>,
 }
 
 #[derive(Debug, Default)]
@@ -27,6 +30,36 @@ struct State {
     open_until: Option<Instant>,
     /// The end of a pause that the other side asked for.
     asked_until: Option<Instant>,
+    /// Counts what other processes should know.
+    changes: u64,
+    /// How many of these they have been told.
+    told: u64,
+}
+
+/// What processes tell each other of their breakers. Times are what is left of them: clocks differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Word {
+    /// What is known of a pause that nobody asked for.
+    pub pause: Pause,
+    /// How long the other side still asked to be left alone.
+    pub asked: Option<Duration>,
+}
+
+/// A pause that nobody asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pause {
+    /// There is nothing new.
+    #[default]
+    Nothing,
+    /// A call was answered: it is over.
+    Ended,
+    /// Failures opened the breaker.
+    Open {
+        /// How long still.
+        remaining: Duration,
+        /// Pauses since the last success.
+        pauses: u32,
+    },
 }
 
 /// What people are shown.
@@ -45,10 +78,16 @@ impl Breaker {
     /// A call was answered. A pause that was asked for stays: among several workers the call began before it.
     pub fn succeeded(&self) {
         let mut state = self.lock();
+        let ended = state.open_until.is_some();
         *state = State {
             asked_until: state.asked_until,
+            changes: state.changes,
+            told: state.told,
             ..State::default()
         };
+        if ended {
+            self.changed(&mut state);
+        }
     }
 
     /// Nobody was there, or the answer was unclear. Several in a row open the breaker. While it is open this changes nothing:
@@ -61,6 +100,7 @@ impl Breaker {
         state.failures += 1;
         if state.failures >= PATIENCE {
             state.pause();
+            self.changed(&mut state);
         }
     }
 
@@ -72,12 +112,15 @@ impl Breaker {
             None => state.pause(),
         }
         state.asked_until = state.asked_until.max(state.open_until);
+        self.changed(&mut state);
     }
 
     /// The CRM answers, but refuses us as a whole: a wrong key, a missing right. Trying every operation would only burn
     /// attempts.
     pub fn refused(&self) {
-        self.lock().open_for(LONGEST_PAUSE);
+        let mut state = self.lock();
+        state.open_for(LONGEST_PAUSE);
+        self.changed(&mut state);
     }
 
     /// Where the breaker stands now.
@@ -85,6 +128,55 @@ impl Breaker {
         match self.lock().remaining() {
             Some(remaining) => Position::Open { remaining },
             None => Position::Closed,
+        }
+    }
+
+    /// Whom to tell when there is something that other processes should know. Only the first one is told.
+    pub fn tell(&self, whom: Arc<Notify>) {
+        drop(self.tell.set(whom));
+    }
+
+    /// What other processes have not been told, with its number for [`Breaker::was_told`].
+    pub fn untold(&self) -> Option<(Word, u64)> {
+        let state = self.lock();
+        (state.told < state.changes).then(|| (state.word(), state.changes))
+    }
+
+    /// Others were told everything up to this number.
+    pub fn was_told(&self, number: u64) {
+        let mut state = self.lock();
+        state.told = state.told.max(number);
+    }
+
+    /// Takes over what others know. While they have not been told everything from here, that is the newer word.
+    pub fn heard(&self, word: Word) {
+        let mut state = self.lock();
+        if state.told < state.changes {
+            return;
+        }
+        let now = Instant::now();
+        if let Some(asked) = word.asked {
+            let until = now + asked.min(LONGEST_WISH);
+            state.asked_until = Some(state.asked_until.map_or(until, |known| known.max(until)));
+        }
+        match word.pause {
+            Pause::Nothing => {}
+            Pause::Ended => state.open_until = None,
+            Pause::Open { remaining, pauses } => {
+                state.open_for(remaining.min(LONGEST_WISH));
+                state.pauses = state.pauses.max(pauses);
+                // As after a pause of one's own: one more failure is enough.
+                state.failures = state.failures.max(PATIENCE - 1);
+            }
+        }
+    }
+
+    fn changed(&self, state: &mut State) {
+        state.changes += 1;
+        match self.tell.get() {
+            Some(whom) => whom.notify_one(),
+            // Nobody shares it.
+            None => state.told = state.changes,
         }
     }
 
@@ -99,6 +191,24 @@ impl State {
         let until = self.open_until.max(self.asked_until)?;
         let remaining = until.saturating_duration_since(Instant::now());
         (!remaining.is_zero()).then_some(remaining)
+    }
+
+    fn word(&self) -> Word {
+        let left = |until: Option<Instant>| {
+            let left = until?.saturating_duration_since(Instant::now());
+            (!left.is_zero()).then_some(left)
+        };
+        Word {
+            pause: match (self.open_until, left(self.open_until)) {
+                (None, _) => Pause::Ended,
+                (Some(_), None) => Pause::Nothing,
+                (Some(_), Some(remaining)) => Pause::Open {
+                    remaining,
+                    pauses: self.pauses,
+                },
+            },
+            asked: left(self.asked_until),
+        }
     }
 
     fn pause(&mut self) {
@@ -145,5 +255,61 @@ mod tests {
         (0..20).for_each(|_| breaker.failed());
         breaker.succeeded();
         assert_eq!(breaker.position(), Position::Closed);
+    }
+
+    fn remaining(breaker: &Breaker) -> Duration {
+        match breaker.position() {
+            Position::Open { remaining } => remaining,
+            Position::Closed => Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn a_wish_that_another_process_heard_is_obeyed_and_survives_an_answer() {
+        let breaker = Breaker::default();
+        breaker.tell(Arc::default());
+        breaker.heard(Word {
+            asked: Some(Duration::from_secs(30)),
+            ..Word::default()
+        });
+        breaker.succeeded();
+        assert!(remaining(&breaker) > FIRST_PAUSE);
+        assert_eq!(breaker.untold(), None, "it is no news to the others");
+    }
+
+    #[test]
+    fn what_is_known_here_and_not_yet_told_is_the_newer_word() {
+        let breaker = Breaker::default();
+        breaker.tell(Arc::default());
+        breaker.refused();
+        let (_, number) = breaker.untold().expect("the others do not know");
+        let ended = Word {
+            pause: Pause::Ended,
+            asked: None,
+        };
+        breaker.heard(ended);
+        assert!(remaining(&breaker) > FIRST_PAUSE);
+        breaker.was_told(number);
+        breaker.heard(ended);
+        assert_eq!(breaker.position(), Position::Closed);
+    }
+
+    #[test]
+    fn only_what_changes_something_is_told() {
+        let breaker = Breaker::default();
+        breaker.tell(Arc::default());
+        (1..PATIENCE).for_each(|_| breaker.failed());
+        breaker.succeeded();
+        assert_eq!(breaker.untold(), None);
+        (0..PATIENCE).for_each(|_| breaker.failed());
+        let (word, number) = breaker.untold().expect("it is open");
+        assert!(
+            matches!(word.pause, Pause::Open { pauses: 1, .. }),
+            "{word:?}"
+        );
+        breaker.was_told(number);
+        breaker.succeeded();
+        let (word, _) = breaker.untold().expect("it is closed again");
+        assert_eq!(word.pause, Pause::Ended);
     }
 }

@@ -162,7 +162,7 @@ impl Crm {
             Some(owner) => Ok(owner),
             None => self
                 .owner
-                .get_or_try_init(|| async { Ok(client.identify().await?.user_id) })
+                .get_or_try_init(|| client.user_id())
                 .await
                 .cloned(),
         }

@@ -37,6 +37,7 @@ use crate::flows::insurance::customer::Setting;
 use crate::flows::insurance::summary_run::Summaries;
 use crate::flows::insurance::user::Staff;
 use crate::flows::onboarding::lead::Leads;
+use crate::shared::Shared;
 use envelope::ApiError;
 
 /// What handlers share.
@@ -62,6 +63,8 @@ pub struct AppState {
     pub breaker: Option<Arc<Breaker>>,
     /// RabbitMQ, where it is used.
     pub broker: Option<Broker>,
+    /// Redis, where it is used.
+    pub shared: Option<Shared>,
     /// The onboarding flow's settings.
     pub onboarding: Arc<config::Onboarding>,
     /// Which module of the CRM leads are in.

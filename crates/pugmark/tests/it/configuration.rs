@@ -461,6 +461,48 @@ fn every_mistake_about_the_broker_is_told_without_its_password() {
 }
 
 #[test]
+fn a_redis_is_used_where_its_address_is_set() {
+    assert!(read("", []).expect("right").redis.is_none());
+    let url = "rediss://:very-secret@cache.example.org/2";
+    let set = read("[redis]\nprefix = \"of-test\"", [("REDIS_URL", url)]);
+    let redis = set.expect("right").redis.expect("configured");
+    assert_eq!(
+        redis.url.to_string(),
+        "rediss://***@cache.example.org:6379/2"
+    );
+    assert_eq!(redis.prefix, "of-test");
+    assert_eq!(redis.timeout, Duration::from_millis(300));
+    assert_eq!(redis.sessions_for, Duration::from_secs(900));
+    assert!(!format!("{redis:?}").contains("very-secret"));
+}
+
+#[test]
+fn what_is_no_address_of_a_redis_is_refused_without_being_repeated() {
+    for url in [
+        "cache:6379",
+        "http://user:very-secret@cache",
+        "redis://user:very-secret@ca che",
+        "redis://:very-secret@/0",
+        "redis://:very-secret@cache/first",
+        "rediss://:very-secret@cache/0#insecure",
+    ] {
+        let file = "[redis]\nprefix = \"with space\"\ntimeout = \"1ms\"\nsessions_for = \"0s\"";
+        let (names, said) = problems(file, [("REDIS_URL", url)]);
+        assert_eq!(
+            names,
+            [
+                "REDIS_URL",
+                "redis.prefix",
+                "redis.sessions_for",
+                "redis.timeout"
+            ],
+            "{url}"
+        );
+        assert!(!said.contains("very-secret"), "{said}");
+    }
+}
+
+#[test]
 fn every_mistake_in_the_onboarding_form_is_named_by_its_question() {
     let file = r#"
         [onboarding.form]

@@ -52,6 +52,7 @@ mod program;
 mod query_plans;
 mod rabbitmq;
 mod reconcile;
+mod redis;
 mod retention;
 mod retry_sweep;
 mod road;

@@ -1,9 +1,14 @@
 //! vTiger Cloud: errors in the status line, HTTP Basic, quota headers, limits.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use serde_json::json;
-use vtiger::{CallError, Class, Element, Operation, Query, Quota, RefusalReason};
+use vtiger::{
+    CallBudget, CallError, Class, Client, Element, Operation, OverBudget, Query, Quota,
+    RefusalReason, Spent,
+};
 
 use crate::server::{Answer, Reply, Server, success};
 
@@ -349,4 +354,64 @@ async fn a_path_that_does_not_exist_is_a_missing_operation_or_the_wrong_address(
         (error.class(), error.code()),
         (Class::Unavailable, "HTTP_404")
     );
+}
+
+/// Allows one call, and notes what its answer said of the limits.
+#[derive(Clone, Default)]
+struct OneCall {
+    made: Arc<Mutex<Vec<Option<u64>>>>,
+    allowed: Arc<Mutex<bool>>,
+}
+
+#[async_trait]
+impl CallBudget for OneCall {
+    async fn spend(&self) -> Result<Box<dyn Spent>, OverBudget> {
+        if std::mem::replace(&mut *self.allowed.lock().unwrap(), true) {
+            return Err(OverBudget {
+                limit: "call limit of this minute",
+                wait: Duration::from_secs(40),
+            });
+        }
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl Spent for OneCall {
+    fn answered(self: Box<Self>, quota: &Quota) {
+        self.made.lock().unwrap().push(quota.minute_remaining);
+    }
+}
+
+#[tokio::test]
+async fn a_call_beyond_the_budget_is_throttled_without_being_sent() {
+    let server = Server::start(|_| {
+        text_json(json!({"types": [], "information": []}))
+            .header("X-FloodControl-Remaining", "41")
+            .into()
+    })
+    .await;
+    let budget = OneCall::default();
+    let client = server.cloud_client().with_budget(Arc::new(budget.clone()));
+    client.list_types().await.unwrap();
+    assert_eq!(*budget.made.lock().unwrap(), [Some(41)]);
+    let over = client.create("Contacts", &contact()).await.unwrap_err();
+    assert_eq!(
+        (over.class(), over.code()),
+        (Class::Throttled, "CALL_BUDGET")
+    );
+    assert!(
+        matches!(over, CallError::Throttled { retry_after: Some(wait), .. } if wait == Duration::from_secs(40)),
+        "{over}"
+    );
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn an_open_source_vtiger_is_called_without_asking_a_budget() {
+    let server = Server::start(|_| success(json!({"token": "t", "serverTime": 1}))).await;
+    let budget = OneCall::default();
+    *budget.allowed.lock().unwrap() = true;
+    let client = Client::new(server.open_source_config()).unwrap();
+    let client = client.with_budget(Arc::new(budget));
+    client.server_time().await.unwrap();
 }

@@ -176,6 +176,7 @@ fn settings(store: &str, crm: &VtigerSandbox, token: &str, poll: Duration) -> Se
             keep: Duration::from_secs(90 * 24 * 3600),
         },
         rabbitmq: None,
+        redis: None,
         scheduler: config::Scheduler::default(),
         insurance: config::Insurance {
             // Its calls would be counted.

@@ -253,6 +253,7 @@ fn base_settings(port: u16, folder: &Folder, crm: config::Crm) -> Settings {
             keep: Duration::from_secs(90 * 24 * 3600),
         },
         rabbitmq: None,
+        redis: None,
         scheduler: config::Scheduler::default(),
         insurance: config::Insurance {
             reconcile: config::Reconcile::off(),

@@ -21,6 +21,7 @@ pub mod payment_summaries;
 pub mod payments;
 pub mod policies;
 pub mod reconcile;
+pub mod shared;
 pub mod status;
 pub mod sync_status;
 pub mod users;

@@ -21,6 +21,7 @@ use crate::flows::insurance::plan::CUSTOMER;
 use crate::http::AppState;
 use crate::http::api::broker::BrokerBody;
 use crate::http::api::leader::LeaderBody;
+use crate::http::api::shared::RedisBody;
 use crate::http::correlation::CorrelationId;
 use crate::http::envelope::{ApiError, Envelope};
 use crate::problem::Code;
@@ -88,6 +89,8 @@ pub struct StatusBody {
     pub leader: LeaderBody,
     /// How this process stands with RabbitMQ; `null` where none is configured.
     pub broker: Option<BrokerBody>,
+    /// How this process stands with Redis; `null` where none is configured.
+    pub redis: Option<RedisBody>,
     /// What comparing contacts with their customers has proved.
     pub proof: ProofBody,
 }
@@ -319,6 +322,13 @@ pub async fn gather(state: &AppState) -> Result<StatusBody, ApiError> {
             down.words
         ));
     }
+    let redis = state.shared.as_ref().map(RedisBody::of);
+    if let Some(down) = redis.as_ref().filter(|redis| redis.state == "down") {
+        summary.push_str(&format!(
+            " Redis is not used: {}; each process goes by itself.",
+            down.words
+        ));
+    }
     if maxio == "paused" {
         summary.push_str(" Maxio does not answer as it should and is left alone for a moment.");
     }
@@ -333,6 +343,7 @@ pub async fn gather(state: &AppState) -> Result<StatusBody, ApiError> {
         poll: PollBody::of(polls, cursor),
         leader,
         broker,
+        redis,
         summary,
         fine,
         mode: state.mode.to_string(),

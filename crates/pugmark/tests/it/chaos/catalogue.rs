@@ -71,6 +71,11 @@ pub(crate) const CAMPAIGNS: &[Entry] = &[
         purpose: "every connection to RabbitMQ is cut, and its queues are deleted, while two processes work",
     },
     Entry {
+        name: "redis_away",
+        on: &["redis"],
+        purpose: "Redis is emptied, cut off, stopped and started again, while two processes share it",
+    },
+    Entry {
         name: "disk_full",
         on: &["sqlite"],
         purpose: "the disk under the store is full while vTiger goes on",

@@ -18,6 +18,7 @@ mod down_for_a_day;
 mod killed;
 mod login_race;
 mod pool_exhausted;
+mod redis_away;
 mod restarted;
 mod spoiled_answers;
 mod terminated;

@@ -47,6 +47,8 @@ fn pugmark_gets_settings_that_it_accepts() {
     let settings = pugmark_settings();
     assert!(settings.database.url.starts_with("postgres://"));
     assert!(settings.rabbitmq.is_some() && settings.seal_key.is_some());
+    let redis = settings.redis.expect("processes share it");
+    assert_eq!(redis.url.to_string(), "redis://redis:6379/0");
     assert!(settings.server.token.is_some());
     let ports = words(&compose()["services"]["pugmark"]["ports"]);
     assert_eq!(ports, ["127.0.0.1:3000:3000"], "for this machine alone");

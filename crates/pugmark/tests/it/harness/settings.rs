@@ -74,6 +74,7 @@ pub(crate) fn settings(store: &str, crm: &VtigerSandbox) -> Settings {
             keep: Duration::from_secs(90 * 24 * 3600),
         },
         rabbitmq: None,
+        redis: None,
         scheduler: config::Scheduler {
             lease: Duration::from_secs(5),
         },
