@@ -11,7 +11,7 @@ mod pauses;
 mod sessions;
 
 #[cfg(test)]
-mod redis;
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
