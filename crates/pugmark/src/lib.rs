@@ -11,6 +11,7 @@ pub mod cli;
 pub mod config;
 pub mod crm;
 pub mod delivery;
+pub mod desk;
 pub mod flows;
 pub mod http;
 pub mod logins;
