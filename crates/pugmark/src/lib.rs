@@ -17,6 +17,7 @@ pub mod http;
 pub mod logins;
 pub mod microbima;
 pub mod passwords;
+pub mod people;
 pub mod problem;
 pub mod schedule;
 pub mod store;

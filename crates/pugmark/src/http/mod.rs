@@ -80,6 +80,8 @@ pub struct AppState {
     pub webhooks: Arc<webhooks::Receiver>,
     /// Takes onboarding forms.
     pub forms: Arc<onboarding::Desk>,
+    /// The console's settings and what it hashes passwords with.
+    pub console: Arc<console::Console>,
     /// How far this process is.
     pub health: health::Health,
 }

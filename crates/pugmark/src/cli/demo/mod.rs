@@ -237,6 +237,7 @@ fn base_settings(port: u16, folder: &Folder, crm: config::Crm) -> Settings {
             shutdown_grace: Duration::from_secs(5),
             token: Some(SecretString::from(random_key())),
         },
+        console: config::Console::default(),
         database: config::Database::new(format!("sqlite:{}", folder.database().display())),
         crm: Some(crm),
         capture: config::Capture {

@@ -1,0 +1,8 @@
+//! The console, as people with a browser meet it.
+
+mod browser;
+mod forms;
+mod routes;
+mod sessions;
+
+pub(crate) use browser::{Browser, form_token};
