@@ -550,8 +550,7 @@ impl Act {
     }
 
     async fn note(&self, conn: &mut Conn, id: OperationId, now: Ts) -> Result<(), DbError> {
-        let mut act =
-            json!({ "action": self.action, "by": self.who, "why": self.why, "at": now });
+        let mut act = json!({ "action": self.action, "by": self.who, "why": self.why, "at": now });
         if let Some(before) = &self.before {
             act["before"] = before.clone();
         }

@@ -38,6 +38,8 @@ pub(crate) use claim::{CLAIM_POSTGRES, CLAIM_SQLITE};
 #[cfg(feature = "testing")]
 pub(crate) use lanes::PROMOTE;
 #[cfg(feature = "testing")]
+pub(crate) use search::sql as search_sql;
+#[cfg(feature = "testing")]
 pub(crate) use slots::{NEXT_DUE_POSTGRES, NEXT_DUE_SQLITE};
 
 use crate::QueueError;

@@ -182,7 +182,9 @@ impl Queue {
             if let Some(after) = after {
                 query.push(" AND id > ").push_bind(after);
             }
-            query.push(" ORDER BY id LIMIT ").push_bind(i64::from(limit));
+            query
+                .push(" ORDER BY id LIMIT ")
+                .push_bind(i64::from(limit));
             query.build_query_scalar().fetch_all(c).await
         })?)
     }
@@ -215,13 +217,44 @@ async fn floor(
     cursor: Option<Cursor>,
 ) -> Result<Option<OperationId>, QueueError> {
     Ok(on!(conn, |c, DB| {
-        let mut query = QueryBuilder::<DB>::new("SELECT id FROM vtiger_sync_queue WHERE 1 = 1");
-        narrow(&mut query, search, cursor);
-        query
-            .push(" ORDER BY id DESC LIMIT 1 OFFSET ")
-            .push_bind(i64::from(Search::LOOKED_AT) - 1);
+        let mut query = last_looked_at::<DB>(search, cursor);
         query.build_query_scalar().fetch_optional(c).await
     })?)
+}
+
+fn last_looked_at<'a, DB>(search: &Search, cursor: Option<Cursor>) -> QueryBuilder<DB>
+where
+    DB: Database,
+    i64: Encode<'a, DB> + Type<DB>,
+    String: Encode<'a, DB> + Type<DB>,
+    OperationId: Encode<'a, DB> + Type<DB>,
+{
+    let mut query = QueryBuilder::<DB>::new("SELECT id FROM vtiger_sync_queue WHERE 1 = 1");
+    narrow(&mut query, search, cursor);
+    query
+        .push(" ORDER BY id DESC LIMIT 1 OFFSET ")
+        .push_bind(i64::from(Search::LOOKED_AT) - 1);
+    query
+}
+
+/// The text of the two statements that a page takes.
+#[cfg(feature = "testing")]
+pub(crate) fn sql(engine: crate::db::Engine, search: &Search) -> [String; 2] {
+    fn both<'a, DB>(search: &Search) -> [String; 2]
+    where
+        DB: Database,
+        i64: Encode<'a, DB> + Type<DB>,
+        String: Encode<'a, DB> + Type<DB>,
+        OperationId: Encode<'a, DB> + Type<DB>,
+    {
+        let mut page = page::<DB>(search, None, None);
+        page.push(" LIMIT 51");
+        [last_looked_at::<DB>(search, None), page].map(|query| query.sql().as_str().to_owned())
+    }
+    match engine {
+        crate::db::Engine::Sqlite => both::<sqlx::Sqlite>(search),
+        crate::db::Engine::Postgres => both::<sqlx::Postgres>(search),
+    }
 }
 
 fn page<'a, DB>(
@@ -281,7 +314,9 @@ where
         query
             .push(" AND id IN (SELECT id FROM vtiger_sync_queue WHERE correlation_id = ")
             .push_bind(id.clone())
-            .push(" UNION SELECT operation_id FROM vtiger_sync_correlations WHERE correlation_id = ")
+            .push(
+                " UNION SELECT operation_id FROM vtiger_sync_correlations WHERE correlation_id = ",
+            )
             .push_bind(id.clone())
             .push(")");
     }

@@ -51,9 +51,7 @@ async fn step(db: &Db, queue: &Queue) -> Result<bool, QueueError> {
         .await?;
         return Ok(true);
     };
-    let ids = queue
-        .dead_ids(&search, run.place, run.upto, BATCH)
-        .await?;
+    let ids = queue.dead_ids(&search, run.place, run.upto, BATCH).await?;
     let queue = queue.clone();
     let dealt = db.write("bulk run", move |conn| {
         Box::pin(async move { batch(conn, &queue, &run, &what, &ids).await })
@@ -109,6 +107,8 @@ async fn batch(
         Ok(())
     } else {
         // What was done here is undone with this member of the commit.
-        Err(QueueError::Invalid("the run was moved or stopped meanwhile".to_owned()))
+        Err(QueueError::Invalid(
+            "the run was moved or stopped meanwhile".to_owned(),
+        ))
     }
 }

@@ -17,7 +17,10 @@ pub const LONGEST: usize = 500;
 
 /// The filters, each with what it takes, as the page explains them.
 pub const FILTERS: [(&str, &str); 9] = [
-    ("status:", "waiting, running, retrying, dead, blocked, done or discarded"),
+    (
+        "status:",
+        "waiting, running, retrying, dead, blocked, done or discarded",
+    ),
     ("kind:", "for example customer.create or note.create"),
     ("code:", "for example PUG-2006"),
     ("customer:", "the id of a customer"),
@@ -72,10 +75,17 @@ pub fn parse(text: &str, now: Ts) -> Result<Search, Vec<Misunderstood>> {
     }
     for word in words(text) {
         if let Err(fix) = take(&mut search, &word, now) {
-            wrong.push(Misunderstood { word: word.typed, fix });
+            wrong.push(Misunderstood {
+                word: word.typed,
+                fix,
+            });
         }
     }
-    if wrong.is_empty() { Ok(search) } else { Err(wrong) }
+    if wrong.is_empty() {
+        Ok(search)
+    } else {
+        Err(wrong)
+    }
 }
 
 /// A word as it was typed, and without its quotes.
@@ -125,7 +135,9 @@ fn take(search: &mut Search, word: &Word, now: Ts) -> Result<(), String> {
         return Ok(());
     };
     let name = name.to_lowercase();
-    let known = FILTERS.iter().find(|(filter, _)| *filter == format!("{name}:"));
+    let known = FILTERS
+        .iter()
+        .find(|(filter, _)| *filter == format!("{name}:"));
     let Some((_, takes)) = known else {
         return Err(unknown(&name, &word.text));
     };
@@ -155,7 +167,9 @@ fn take(search: &mut Search, word: &Word, now: Ts) -> Result<(), String> {
 
 fn once<T>(place: &mut Option<T>, value: T, what: &str) -> Result<(), String> {
     if place.is_some() {
-        return Err(format!("is the second {what}; one filter takes one, so remove one of the two"));
+        return Err(format!(
+            "is the second {what}; one filter takes one, so remove one of the two"
+        ));
     }
     *place = Some(value);
     Ok(())
@@ -215,7 +229,8 @@ fn code(value: &str) -> String {
 fn record(value: &str) -> Result<(String, String), String> {
     let parts = value.split_once('/');
     let parts = parts.filter(|(kind, id)| !kind.is_empty() && !id.is_empty());
-    let (kind, id) = parts.ok_or("takes the type and the id with a slash between: `record:TASK/1f0c...`")?;
+    let (kind, id) =
+        parts.ok_or("takes the type and the id with a slash between: `record:TASK/1f0c...`")?;
     Ok((kind.to_uppercase(), id.to_owned()))
 }
 
@@ -283,16 +298,77 @@ mod tests {
         let cases = [
             ("", nothing.clone()),
             ("  \t ", nothing.clone()),
-            ("status:dead", Search { standing: Some(Standing::Dead), ..nothing.clone() }),
-            ("STATUS:Dead", Search { standing: Some(Standing::Dead), ..nothing.clone() }),
-            ("status:PROCESSING", Search { standing: Some(Standing::Running), ..nothing.clone() }),
-            ("kind:Note.Create", Search { kind: text("note.create"), ..nothing.clone() }),
-            ("kind:maxio.onboard", Search { kind: text("maxio.onboard"), ..nothing.clone() }),
-            ("code:pug-2006", Search { code: text("PUG-2006"), ..nothing.clone() }),
-            ("code:2006", Search { code: text("PUG-2006"), ..nothing.clone() }),
-            ("request:Abc-1", Search { correlation_id: text("Abc-1"), ..nothing.clone() }),
-            ("older:1h", Search { before: ago(3_600), ..nothing.clone() }),
-            ("newer:2w older:90s", Search { since: ago(1_209_600), before: ago(90), ..nothing.clone() }),
+            (
+                "status:dead",
+                Search {
+                    standing: Some(Standing::Dead),
+                    ..nothing.clone()
+                },
+            ),
+            (
+                "STATUS:Dead",
+                Search {
+                    standing: Some(Standing::Dead),
+                    ..nothing.clone()
+                },
+            ),
+            (
+                "status:PROCESSING",
+                Search {
+                    standing: Some(Standing::Running),
+                    ..nothing.clone()
+                },
+            ),
+            (
+                "kind:Note.Create",
+                Search {
+                    kind: text("note.create"),
+                    ..nothing.clone()
+                },
+            ),
+            (
+                "kind:maxio.onboard",
+                Search {
+                    kind: text("maxio.onboard"),
+                    ..nothing.clone()
+                },
+            ),
+            (
+                "code:pug-2006",
+                Search {
+                    code: text("PUG-2006"),
+                    ..nothing.clone()
+                },
+            ),
+            (
+                "code:2006",
+                Search {
+                    code: text("PUG-2006"),
+                    ..nothing.clone()
+                },
+            ),
+            (
+                "request:Abc-1",
+                Search {
+                    correlation_id: text("Abc-1"),
+                    ..nothing.clone()
+                },
+            ),
+            (
+                "older:1h",
+                Search {
+                    before: ago(3_600),
+                    ..nothing.clone()
+                },
+            ),
+            (
+                "newer:2w older:90s",
+                Search {
+                    since: ago(1_209_600),
+                    before: ago(90),
+                    ..nothing.clone()
+                },
+            ),
             (
                 "customer:7f",
                 Search {
@@ -309,12 +385,48 @@ mod tests {
                     ..nothing.clone()
                 },
             ),
-            ("record:task/9", Search { record: Some(("TASK".into(), "9".into())), ..nothing.clone() }),
-            ("two words", Search { words: vec!["two".into(), "words".into()], ..nothing.clone() }),
-            ("\"two words\"", Search { words: vec!["two words".into()], ..nothing.clone() }),
-            ("\"a:b\" c", Search { words: vec!["a:b".into(), "c".into()], ..nothing.clone() }),
-            ("request:\"x y\"", Search { correlation_id: text("x y"), ..nothing.clone() }),
-            ("\"never closed", Search { words: vec!["never closed".into()], ..nothing.clone() }),
+            (
+                "record:task/9",
+                Search {
+                    record: Some(("TASK".into(), "9".into())),
+                    ..nothing.clone()
+                },
+            ),
+            (
+                "two words",
+                Search {
+                    words: vec!["two".into(), "words".into()],
+                    ..nothing.clone()
+                },
+            ),
+            (
+                "\"two words\"",
+                Search {
+                    words: vec!["two words".into()],
+                    ..nothing.clone()
+                },
+            ),
+            (
+                "\"a:b\" c",
+                Search {
+                    words: vec!["a:b".into(), "c".into()],
+                    ..nothing.clone()
+                },
+            ),
+            (
+                "request:\"x y\"",
+                Search {
+                    correlation_id: text("x y"),
+                    ..nothing.clone()
+                },
+            ),
+            (
+                "\"never closed",
+                Search {
+                    words: vec!["never closed".into()],
+                    ..nothing.clone()
+                },
+            ),
         ];
         for (typed, meant) in cases {
             assert_eq!(read(typed), Ok(meant), "{typed}");
@@ -324,24 +436,64 @@ mod tests {
     #[test]
     fn what_cannot_be_understood_is_named_with_what_to_write_instead() {
         let cases = [
-            ("satus:dead", "satus:dead", "there is no filter `satus`; did you mean `status:`?"),
-            ("status:deaad", "status:deaad", "there is no status `deaad`; did you mean `status:dead`?"),
+            (
+                "satus:dead",
+                "satus:dead",
+                "there is no filter `satus`; did you mean `status:`?",
+            ),
+            (
+                "status:deaad",
+                "status:deaad",
+                "there is no status `deaad`; did you mean `status:dead`?",
+            ),
             (
                 "status:purple",
                 "status:purple",
                 "there is no status `purple`; use one of waiting, running, retrying, dead, blocked, done, discarded",
             ),
-            ("kind:note.creat", "kind:note.creat", "did you mean `kind:note.create`?"),
-            ("kind:everything", "kind:everything", "use one of customer.create, customer.update"),
-            ("older:1y", "older:1y", "takes a number and a unit: 90s, 30m, 1h, 7d or 2w"),
-            ("older:", "older:", "says nothing behind the colon; it takes queued longer ago than"),
+            (
+                "kind:note.creat",
+                "kind:note.creat",
+                "did you mean `kind:note.create`?",
+            ),
+            (
+                "kind:everything",
+                "kind:everything",
+                "use one of customer.create, customer.update",
+            ),
+            (
+                "older:1y",
+                "older:1y",
+                "takes a number and a unit: 90s, 30m, 1h, 7d or 2w",
+            ),
+            (
+                "older:",
+                "older:",
+                "says nothing behind the colon; it takes queued longer ago than",
+            ),
             ("older:é", "older:é", "takes a number and a unit"),
-            ("newer:4000000000w", "newer:4000000000w", "more than a hundred years"),
-            ("record:TASK", "record:TASK", "the type and the id with a slash between"),
-            ("status:dead status:done", "status:done", "is the second status"),
+            (
+                "newer:4000000000w",
+                "newer:4000000000w",
+                "more than a hundred years",
+            ),
+            (
+                "record:TASK",
+                "record:TASK",
+                "the type and the id with a slash between",
+            ),
+            (
+                "status:dead status:done",
+                "status:done",
+                "is the second status",
+            ),
             ("customer:1 user:2", "user:2", "is the second record"),
             ("\"\"", "\"\"", "write something between the quotes"),
-            ("lorem:ipsum", "lorem:ipsum", "or quotes to look for it as text: \"lorem:ipsum\""),
+            (
+                "lorem:ipsum",
+                "lorem:ipsum",
+                "or quotes to look for it as text: \"lorem:ipsum\"",
+            ),
             ("a\0b", "a\0b", "leave it out"),
         ];
         for (typed, word, fix) in cases {

@@ -97,8 +97,7 @@ pub async fn get(conn: &mut Conn, id: i64) -> Result<Option<Run>, DbError> {
 /// # Errors
 /// Whatever the database says.
 pub async fn under_way(conn: &mut Conn) -> Result<Option<Run>, DbError> {
-    let sql =
-        format!("SELECT {COLUMNS} FROM bulk_runs WHERE ended_at IS NULL ORDER BY id LIMIT 1");
+    let sql = format!("SELECT {COLUMNS} FROM bulk_runs WHERE ended_at IS NULL ORDER BY id LIMIT 1");
     Ok(on!(conn, |c| sqlx::query_as(AssertSqlSafe(sql))
         .fetch_optional(c)
         .await)?)

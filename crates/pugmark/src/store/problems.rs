@@ -28,22 +28,22 @@ pub const LOOKED_AT: i64 = 1_000;
 
 /// `$1` counts up to so many.
 pub const GROUPS: &str = "WITH RECURSIVE groups(kind, error_code) AS (\
-     SELECT (SELECT q.kind FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL AND q.error_code IS NOT NULL \
+     SELECT (SELECT q.kind FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL AND q.updated_at IS NOT NULL AND q.error_code IS NOT NULL \
      ORDER BY q.kind, q.error_code LIMIT 1), \
-     (SELECT q.error_code FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL AND q.error_code IS NOT NULL \
+     (SELECT q.error_code FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL AND q.updated_at IS NOT NULL AND q.error_code IS NOT NULL \
      ORDER BY q.kind, q.error_code LIMIT 1) \
      UNION ALL SELECT \
-     (SELECT q.kind FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL AND q.error_code IS NOT NULL \
+     (SELECT q.kind FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL AND q.updated_at IS NOT NULL AND q.error_code IS NOT NULL \
      AND (q.kind, q.error_code) > (g.kind, g.error_code) ORDER BY q.kind, q.error_code LIMIT 1), \
-     (SELECT q.error_code FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL AND q.error_code IS NOT NULL \
+     (SELECT q.error_code FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL AND q.updated_at IS NOT NULL AND q.error_code IS NOT NULL \
      AND (q.kind, q.error_code) > (g.kind, g.error_code) ORDER BY q.kind, q.error_code LIMIT 1) \
      FROM groups AS g WHERE g.kind IS NOT NULL) \
      SELECT g.kind, g.error_code, \
-     (SELECT count(*) FROM (SELECT 1 FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL \
+     (SELECT count(*) FROM (SELECT 1 FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL AND q.updated_at IS NOT NULL \
      AND q.kind = g.kind AND q.error_code = g.error_code LIMIT $1) AS counted) AS operations, \
-     (SELECT min(q.updated_at) FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL \
+     (SELECT min(q.updated_at) FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL AND q.updated_at IS NOT NULL \
      AND q.kind = g.kind AND q.error_code = g.error_code) AS first, \
-     (SELECT max(q.updated_at) FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL \
+     (SELECT max(q.updated_at) FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL AND q.updated_at IS NOT NULL \
      AND q.kind = g.kind AND q.error_code = g.error_code) AS last \
      FROM groups AS g WHERE g.kind IS NOT NULL";
 
@@ -78,7 +78,7 @@ pub const LOOK: &str = "SELECT count(*) AS operations, count(dead_at) AS dead, \
      min(CASE WHEN dead_at IS NULL THEN next_attempt_at END) AS next_attempt_at, count(DISTINCT lane) AS lanes, \
      count(DISTINCT CASE WHEN lane LIKE 'customer:%' THEN lane END) AS customers \
      FROM (SELECT dead_at, next_attempt_at, lane FROM vtiger_sync_queue WHERE status = 'FAILED' AND heir IS NULL \
-     AND kind = $1 AND error_code = $2 ORDER BY updated_at DESC LIMIT $3) AS latest";
+     AND updated_at IS NOT NULL AND kind = $1 AND error_code = $2 ORDER BY updated_at DESC LIMIT $3) AS latest";
 
 /// Looks at the latest failures of a group.
 ///
@@ -94,7 +94,7 @@ pub async fn look(conn: &mut Conn, kind: &str, code: &str) -> Result<Look, DbErr
 }
 
 /// $1 kind, $2 code.
-pub const EXAMPLE: &str = "SELECT error_message FROM vtiger_sync_queue WHERE status = 'FAILED' AND heir IS NULL AND kind = $1 \
+pub const EXAMPLE: &str = "SELECT error_message FROM vtiger_sync_queue WHERE status = 'FAILED' AND heir IS NULL AND updated_at IS NOT NULL AND kind = $1 \
      AND error_code = $2 ORDER BY updated_at DESC LIMIT 1";
 
 /// What the latest failure of a group said.

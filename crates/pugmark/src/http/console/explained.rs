@@ -7,24 +7,24 @@ const PAGE: &str = include_str!("../../../../../docs/errors.md");
 
 /// What a code means, and who does what about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Explained {
+pub(super) struct Explained {
     /// `PUG-2006`, or one of the queue's own words.
-    pub code: String,
+    pub(super) code: String,
     /// In one sentence.
-    pub meaning: Vec<Piece>,
+    pub(super) meaning: Vec<Piece>,
     /// What Pugmark does by itself.
-    pub pugmark: Vec<Piece>,
+    pub(super) pugmark: Vec<Piece>,
     /// What is left to a person.
-    pub you: Vec<Piece>,
+    pub(super) you: Vec<Piece>,
 }
 
 /// A piece of a sentence: `true` for what is to be typed as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Piece {
+pub(super) struct Piece {
     /// The words.
-    pub text: String,
+    pub(super) text: String,
     /// It is a command, a setting, a name.
-    pub is_code: bool,
+    pub(super) is_code: bool,
 }
 
 /// Codes that the queue gives by itself: code, meaning, what Pugmark does, what is left to a person.
@@ -100,7 +100,7 @@ static ALL: LazyLock<BTreeMap<String, Explained>> = LazyLock::new(|| {
 });
 
 /// What is known of a code.
-pub fn of(code: &str) -> Option<&'static Explained> {
+pub(super) fn of(code: &str) -> Option<&'static Explained> {
     ALL.get(code)
 }
 
@@ -122,7 +122,11 @@ fn pieces(text: &str) -> Vec<Piece> {
     let parts = text.split('`').enumerate();
     let pieces = parts.map(|(place, part)| {
         let is_code = place % 2 == 1;
-        let text = if is_code { part.to_owned() } else { unlinked(part) };
+        let text = if is_code {
+            part.to_owned()
+        } else {
+            unlinked(part)
+        };
         Piece { text, is_code }
     });
     pieces.filter(|piece| !piece.text.is_empty()).collect()
@@ -173,7 +177,10 @@ mod tests {
             for part in [&explained.meaning, &explained.pugmark, &explained.you] {
                 let text = plain(part);
                 assert!(text.len() > 10, "{code}: {text:?}");
-                assert!(!text.contains("](") && !text.contains("**"), "{code}: {text}");
+                assert!(
+                    !text.contains("](") && !text.contains("**"),
+                    "{code}: {text}"
+                );
             }
         }
         assert_eq!(of("PUG-0000"), None);
@@ -185,6 +192,9 @@ mod tests {
         let code: Vec<_> = pieces.iter().filter(|piece| piece.is_code).collect();
         assert_eq!(code.len(), 1);
         assert_eq!(code[0].text, "pugmark doctor");
-        assert_eq!(plain(&pieces), "run pugmark doctor, see two-way.md and more");
+        assert_eq!(
+            plain(&pieces),
+            "run pugmark doctor, see two-way.md and more"
+        );
     }
 }

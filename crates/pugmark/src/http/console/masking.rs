@@ -7,14 +7,46 @@ use serde_json::Value;
 
 /// Keys whose values say how a call was made, and nothing of whom it concerns.
 const TECHNICAL: [&str; 36] = [
-    "action", "api_call", "assigned_user_id", "attempt", "call", "change", "code", "correlation_id", "customer",
-    "elementType", "element_type", "errorCode", "error_code", "id", "job", "job_id", "kind", "lane", "lookFirst",
-    "method", "module", "op", "operation", "outcome", "record", "related_to", "requirement", "result", "run",
-    "status", "step", "success", "url_template", "user", "vtigerId", "week",
+    "action",
+    "api_call",
+    "assigned_user_id",
+    "attempt",
+    "call",
+    "change",
+    "code",
+    "correlation_id",
+    "customer",
+    "elementType",
+    "element_type",
+    "errorCode",
+    "error_code",
+    "id",
+    "job",
+    "job_id",
+    "kind",
+    "lane",
+    "lookFirst",
+    "method",
+    "module",
+    "op",
+    "operation",
+    "outcome",
+    "record",
+    "related_to",
+    "requirement",
+    "result",
+    "run",
+    "status",
+    "step",
+    "success",
+    "url_template",
+    "user",
+    "vtigerId",
+    "week",
 ];
 
 /// A structured value with everything personal masked.
-pub fn value(value: &Value) -> Value {
+pub(super) fn value(value: &Value) -> Value {
     masked("", value)
 }
 
@@ -29,7 +61,9 @@ fn masked(key: &str, value: &Value) -> Value {
         Value::Array(entries) => {
             Value::Array(entries.iter().map(|entry| masked(key, entry)).collect())
         }
-        Value::String(text) if TECHNICAL.contains(&key) && is_plain(text) || is_identifier(text) => {
+        Value::String(text)
+            if TECHNICAL.contains(&key) && is_plain(text) || is_identifier(text) =>
+        {
             value.clone()
         }
         Value::String(text) => Value::String(word(text)),
@@ -48,14 +82,15 @@ fn is_plain(text: &str) -> bool {
 /// An id of the CRM (`12x345`) or a UUID.
 fn is_identifier(text: &str) -> bool {
     let of_crm = text.split_once('x').is_some_and(|(module, record)| {
-        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let digits =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         digits(module) && digits(record)
     });
     of_crm || uuid::Uuid::parse_str(text).is_ok()
 }
 
 /// One value: its first letter and how long it is at most.
-pub fn word(text: &str) -> String {
+pub(super) fn word(text: &str) -> String {
     match text.chars().next() {
         None => String::new(),
         Some(first) if first.is_alphabetic() => format!("{first}•••"),
@@ -65,13 +100,17 @@ pub fn word(text: &str) -> String {
 
 /// A sentence in which whatever looks personal is masked: e-mail addresses, numbers of six digits and more, and what stands in
 /// quotes.
-pub fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         if let Some((open, inside, after)) = quoted(rest) {
             out.push(open);
-            out.push_str(&if is_code(inside) { inside.to_owned() } else { word(inside) });
+            out.push_str(&if is_code(inside) {
+                inside.to_owned()
+            } else {
+                word(inside)
+            });
             out.push(if open == '“' { '”' } else { open });
             rest = after;
         } else if "(),;".contains(first) || first.is_whitespace() {
@@ -80,7 +119,9 @@ pub fn sentence(text: &str) -> String {
         } else {
             let begun = first.len_utf8();
             let ends = |letter: char| letter.is_whitespace() || "(),;\"`“".contains(letter);
-            let end = rest[begun..].find(ends).map_or(rest.len(), |end| begun + end);
+            let end = rest[begun..]
+                .find(ends)
+                .map_or(rest.len(), |end| begun + end);
             let (token, after) = rest.split_at(end);
             out.push_str(&piece(token));
             rest = after;
@@ -91,7 +132,10 @@ pub fn sentence(text: &str) -> String {
 
 /// What the text begins with, if that is something in quotes.
 fn quoted(text: &str) -> Option<(char, &str, &str)> {
-    let open = text.chars().next().filter(|first| "\"`'“".contains(*first))?;
+    let open = text
+        .chars()
+        .next()
+        .filter(|first| "\"`'“".contains(*first))?;
     let close = if open == '“' { '”' } else { open };
     let inside = &text[open.len_utf8()..];
     let end = inside.find(close)?;
@@ -104,7 +148,10 @@ fn is_code(text: &str) -> bool {
     is_identifier(text)
         || text.starts_with("pugmark ")
         || text.starts_with("cf_")
-        || (text.contains('_') && text.bytes().all(|byte| lower(byte) || byte.is_ascii_digit()))
+        || (text.contains('_')
+            && text
+                .bytes()
+                .all(|byte| lower(byte) || byte.is_ascii_digit()))
 }
 
 /// A piece of a sentence without blanks.
@@ -142,7 +189,14 @@ mod tests {
         assert_eq!(shown["fields"]["cf_853"], given["fields"]["cf_853"]);
         assert_eq!((&shown["count"], &shown["done"]), (&json!(3), &json!(true)));
         let text = shown.to_string();
-        for personal in ["Otieno", "0712345678", "Achieng", "achieng", "example", "12345678"] {
+        for personal in [
+            "Otieno",
+            "0712345678",
+            "Achieng",
+            "achieng",
+            "example",
+            "12345678",
+        ] {
             assert!(!text.contains(personal), "{personal}: {text}");
         }
     }
@@ -150,12 +204,27 @@ mod tests {
     #[test]
     fn in_sentences_what_looks_personal_is_masked_and_the_rest_can_be_read() {
         let cases = [
-            ("PUG-2006: vTiger refuses the record", "PUG-2006: vTiger refuses the record"),
-            ("duplicate value achieng@example.co.ke", "duplicate value a•••"),
+            (
+                "PUG-2006: vTiger refuses the record",
+                "PUG-2006: vTiger refuses the record",
+            ),
+            (
+                "duplicate value achieng@example.co.ke",
+                "duplicate value a•••",
+            ),
             ("a phone +254712345678, again", "a phone •••, again"),
-            ("last name \"Otieno\" is taken", "last name \"O•••\" is taken"),
-            ("`cf_853` of 12x345 is mandatory", "`cf_853` of 12x345 is mandatory"),
-            ("since 2026-03-01T10:00:00Z: x", "since 2026-03-01T10:00:00Z: x"),
+            (
+                "last name \"Otieno\" is taken",
+                "last name \"O•••\" is taken",
+            ),
+            (
+                "`cf_853` of 12x345 is mandatory",
+                "`cf_853` of 12x345 is mandatory",
+            ),
+            (
+                "since 2026-03-01T10:00:00Z: x",
+                "since 2026-03-01T10:00:00Z: x",
+            ),
             ("it's fine", "it's fine"),
             ("(0712345678)", "(•••)"),
             ("", ""),

@@ -6,12 +6,19 @@
 
 mod assets;
 mod attempts;
+mod audit;
 mod cookies;
+mod explained;
 mod frame;
 mod guard;
 mod home;
+mod logs;
+mod masking;
+mod moment;
 mod nav;
+mod operations;
 mod person;
+mod problems;
 mod screens;
 mod session;
 mod sign_in;

@@ -25,7 +25,23 @@ pub struct Entry {
 
 type Listed = (&'static str, &'static str, May);
 
-const GROUPS: [(&str, &[Listed]); 1] = [("", &[("/", "Home", May::Look)])];
+const GROUPS: [(&str, &[Listed]); 2] = [
+    (
+        "",
+        &[
+            ("/", "Home", May::Look),
+            ("/problems", "Problems", May::Look),
+            ("/operations", "Operations", May::Look),
+        ],
+    ),
+    (
+        "Behind the scenes",
+        &[
+            ("/logs", "Logs", May::Look),
+            ("/audit", "Audit", May::SeePersonal),
+        ],
+    ),
+];
 
 /// What this person sees on the page at `path`.
 pub(super) fn groups(person: &Person, path: &str) -> Vec<Group> {

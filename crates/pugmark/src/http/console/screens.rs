@@ -7,7 +7,7 @@ use axum::handler::Handler;
 use axum::http::Method;
 use axum::routing::{MethodFilter, on};
 
-use super::{assets, guard, home, sign_in, sign_out, theme};
+use super::{assets, audit, guard, home, logs, operations, problems, sign_in, sign_out, theme};
 use crate::http::AppState;
 use crate::people::May;
 
@@ -16,6 +16,39 @@ pub fn screens() -> Screens {
     Screens::default()
         .page("/", May::Look, home::page)
         .fragment("/console/home", May::Look, home::fragment)
+        .page("/problems", May::Look, problems::page)
+        .fragment("/console/problems", May::Look, problems::fragment)
+        .page("/problems/codes/{code}", May::Look, problems::code)
+        .action("/problems/mark", May::Care, problems::mark)
+        .page("/operations", May::Look, operations::page)
+        .fragment("/console/operations", May::Look, operations::fragment)
+        .page("/operations/{id}", May::Look, operations::detail)
+        .fragment(
+            "/console/operations/{id}",
+            May::Look,
+            operations::detail_fragment,
+        )
+        .action("/operations/{id}/retry", May::Care, operations::retry)
+        .page("/operations/{id}/edit", May::Change, operations::edit_page)
+        .action("/operations/{id}/edit", May::Change, operations::edit)
+        .page(
+            "/operations/{id}/discard",
+            May::Change,
+            operations::discard_page,
+        )
+        .action("/operations/{id}/discard", May::Change, operations::discard)
+        .page("/operations/bulk", May::Change, operations::plan)
+        .action("/operations/bulk", May::Change, operations::begin)
+        .page("/operations/runs/{id}", May::Look, operations::run)
+        .fragment(
+            "/console/operations/runs/{id}",
+            May::Look,
+            operations::run_fragment,
+        )
+        .action("/operations/runs/{id}/stop", May::Change, operations::stop)
+        .page("/logs", May::Look, logs::page)
+        .fragment("/console/logs", May::Look, logs::fragment)
+        .page("/audit", May::SeePersonal, audit::page)
         .action("/theme", May::Look, theme::choose)
         .action("/sign-out", May::Look, sign_out::leave)
         .open(Method::GET, "/sign-in", sign_in::page)

@@ -2,6 +2,10 @@
 
 mod browser;
 mod forms;
+mod logs;
+mod operations;
+mod planted;
+mod problems;
 mod routes;
 mod sessions;
 

@@ -49,7 +49,7 @@ impl Attempt {
 fn outcome(record: &AttemptRecord) -> (&'static str, String) {
     let said = record.classification.clone();
     match record.ended.as_deref() {
-        None => ("live", "under way".to_owned()),
+        None => ("brand", "under way".to_owned()),
         Some("COMPLETED") => ("good", said.unwrap_or_else(|| "done".to_owned())),
         Some("EXPIRED") => ("bad", "its worker fell silent".to_owned()),
         Some(_) => ("wait", said.unwrap_or_else(|| "given back".to_owned())),

@@ -106,11 +106,17 @@ pub(in crate::http::console) async fn begin(
         Err(wrong) => return not_taken(&frame, &wrong),
     };
     let Ok(upto) = ordered.upto.parse::<OperationId>() else {
-        return not_taken(&frame, "The plan is incomplete; make it anew from the list of operations.");
+        return not_taken(
+            &frame,
+            "The plan is incomplete; make it anew from the list of operations.",
+        );
     };
     let actor = actor(&person, &frame, &ordered.reason);
     if actor.reason.is_empty() {
-        return not_taken(&frame, "A reason is needed: it is kept in the audit log of each operation.");
+        return not_taken(
+            &frame,
+            "A reason is needed: it is kept in the audit log of each operation.",
+        );
     }
     let size = match state.queue.dead_size(&search, COUNTED).await {
         Ok(size) => size,
@@ -142,14 +148,19 @@ pub(in crate::http::console) async fn begin(
 /// What the plan is about: dead letters, by a filter that says so.
 fn meant(q: &str, action: &str) -> Result<Search, String> {
     if !["retry", "discard"].contains(&action) {
-        return Err(format!("`{action}` is no act on many operations; use retry or discard."));
+        return Err(format!(
+            "`{action}` is no act on many operations; use retry or discard."
+        ));
     }
     let search = filter::parse(q, Ts::now()).map_err(|wrong| {
         let wrong: Vec<String> = wrong.iter().map(ToString::to_string).collect();
         wrong.join("; ")
     })?;
     if search.standing != Some(Standing::Dead) {
-        return Err("Only dead letters are dealt with together; begin the filter with `status:dead`.".to_owned());
+        return Err(
+            "Only dead letters are dealt with together; begin the filter with `status:dead`."
+                .to_owned(),
+        );
     }
     Ok(search)
 }
@@ -175,7 +186,11 @@ fn estimate(costs: &[Cost], kind: Option<&str>, operations: u64) -> Option<Estim
         .filter(|cost| kind.is_none_or(|kind| cost.kind == kind));
     let (known, calls, micros) = alike.fold((0, 0, 0), |(known, calls, micros), cost| {
         let of = |number: i64| u64::try_from(number).unwrap_or_default();
-        (known + of(cost.operations), calls + of(cost.calls), micros + of(cost.micros))
+        (
+            known + of(cost.operations),
+            calls + of(cost.calls),
+            micros + of(cost.micros),
+        )
     });
     if known == 0 {
         return None;
@@ -207,18 +222,31 @@ mod tests {
 
     #[test]
     fn a_plan_is_judged_by_what_was_finished_last() {
-        let costs = [cost("note.create", 10, 20, 1_000_000), cost("task.create", 10, 60, 3_000_000)];
+        let costs = [
+            cost("note.create", 10, 20, 1_000_000),
+            cost("task.create", 10, 60, 3_000_000),
+        ];
         let notes = estimate(&costs, Some("note.create"), 1_000).expect("there is a history");
-        assert_eq!((notes.calls.as_str(), notes.time.as_str()), ("2,000", "100 seconds"));
+        assert_eq!(
+            (notes.calls.as_str(), notes.time.as_str()),
+            ("2,000", "100 seconds")
+        );
         let all = estimate(&costs, None, 1_000).expect("there is a history");
-        assert_eq!((all.calls.as_str(), all.time.as_str()), ("4,000", "3 minutes"));
+        assert_eq!(
+            (all.calls.as_str(), all.time.as_str()),
+            ("4,000", "3 minutes")
+        );
         assert_eq!(estimate(&costs, Some("user.create"), 5), None);
     }
 
     #[test]
     fn only_dead_letters_are_dealt_with_together() {
         assert!(meant("status:dead kind:note.create", "retry").is_ok());
-        for (q, action) in [("", "retry"), ("status:done", "discard"), ("status:dead", "explode")] {
+        for (q, action) in [
+            ("", "retry"),
+            ("status:done", "discard"),
+            ("status:dead", "explode"),
+        ] {
             assert!(meant(q, action).is_err(), "{q} {action}");
         }
         let wrong = meant("satus:dead", "retry").expect_err("it is misspelt");

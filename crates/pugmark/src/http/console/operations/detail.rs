@@ -163,7 +163,10 @@ async fn load(
             .as_deref()
             .filter(|_| open)
             .map(|message| told(message, personal)),
-        unknown: record.unknown_at.filter(|_| open).map(|at| Moment::of(at, now)),
+        unknown: record
+            .unknown_at
+            .filter(|_| open)
+            .map(|at| Moment::of(at, now)),
         outcome: record
             .outcome
             .as_ref()

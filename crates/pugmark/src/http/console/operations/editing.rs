@@ -79,12 +79,11 @@ pub(in crate::http::console) async fn edit(
         Err(response) => return *response,
     };
     let actor = actor(&person, &frame, &typed.reason);
-    let judged = judge(&record.payload, &typed.payload).and_then(|judged| {
-        match actor.reason.is_empty() {
+    let judged =
+        judge(&record.payload, &typed.payload).and_then(|judged| match actor.reason.is_empty() {
             true => Err("A reason is needed: it is kept in the audit log.".to_owned()),
             false => Ok(judged),
-        }
-    });
+        });
     let (payload, changes, wrong) = match judged {
         Ok((payload, changes)) => (Some(payload), changes, None),
         Err(wrong) => (None, Vec::new(), Some(wrong)),
@@ -100,7 +99,15 @@ pub(in crate::http::console) async fn edit(
             changes,
         });
     };
-    match desk::act(&state.db, &state.queue, Act::Edit(payload), record.id, actor).await {
+    match desk::act(
+        &state.db,
+        &state.queue,
+        Act::Edit(payload),
+        record.id,
+        actor,
+    )
+    .await
+    {
         Ok(id) => go(
             &format!("/operations/{id}"),
             "It is changed, and tried again now.",
@@ -148,7 +155,9 @@ fn judge(old: &Value, typed: &str) -> Result<(Value, Vec<Changed>), String> {
     let mut changes = Vec::new();
     for (name, before) in old {
         let Some(after) = fields.get(name) else {
-            return Err(format!("The field `{name}` is missing; put it back, or leave it as it was."));
+            return Err(format!(
+                "The field `{name}` is missing; put it back, or leave it as it was."
+            ));
         };
         if sort(before) != sort(after) {
             return Err(format!(
@@ -207,14 +216,26 @@ mod tests {
             judged(r#"{"customer": "7", "text": "Anne", "change": 5}"#).expect("it fits");
         assert_eq!(new["text"], "Anne");
         assert_eq!(changes.len(), 1);
-        assert_eq!((changes[0].before.as_str(), changes[0].after.as_str()), ("Ann", "Anne"));
+        assert_eq!(
+            (changes[0].before.as_str(), changes[0].after.as_str()),
+            ("Ann", "Anne")
+        );
         for (typed, why) in [
             ("{", "no JSON"),
             ("[]", "has to stay an object"),
             (r#"{"customer": "7", "text": "Ann"}"#, "`change` is missing"),
-            (r#"{"customer": "7", "text": "Ann", "change": 5, "x": 1}"#, "no field `x`"),
-            (r#"{"customer": "7", "text": null, "change": 5}"#, "holds a text"),
-            (r#"{"customer": "7", "text": "Ann", "change": 5}"#, "Nothing is changed"),
+            (
+                r#"{"customer": "7", "text": "Ann", "change": 5, "x": 1}"#,
+                "no field `x`",
+            ),
+            (
+                r#"{"customer": "7", "text": null, "change": 5}"#,
+                "holds a text",
+            ),
+            (
+                r#"{"customer": "7", "text": "Ann", "change": 5}"#,
+                "Nothing is changed",
+            ),
         ] {
             let wrong = judged(typed).expect_err(typed);
             assert!(wrong.contains(why), "{typed}: {wrong}");

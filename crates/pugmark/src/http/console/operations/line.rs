@@ -17,7 +17,7 @@ pub(super) struct Badge {
 impl Badge {
     pub(super) fn of(record: &OperationRecord) -> Self {
         let (class, word) = match record.status {
-            Status::Processing => ("live", "Running"),
+            Status::Processing => ("brand", "Running"),
             Status::Completed if record.superseded_by.is_some() => ("", "Merged"),
             Status::Completed if record.error_code.as_deref() == Some(codes::DISCARDED) => {
                 ("", "Discarded")

@@ -29,8 +29,15 @@ fn refused(frame: &Frame, error: &QueueError) -> Response {
     match error {
         QueueError::NotFound(id) => not_found(frame, &format!("No operation has the id {id}.")),
         QueueError::Running(_) | QueueError::Finished(_) => {
-            let detail = format!("{error}. Look at it again: it has gone on since the page was loaded.");
-            trouble(frame, StatusCode::CONFLICT, &texts::NOT_TAKEN, &detail, None)
+            let detail =
+                format!("{error}. Look at it again: it has gone on since the page was loaded.");
+            trouble(
+                frame,
+                StatusCode::CONFLICT,
+                &texts::NOT_TAKEN,
+                &detail,
+                None,
+            )
         }
         QueueError::SecretNeeded(_) | QueueError::Invalid(_) => {
             not_taken(frame, &format!("{error}."))
@@ -41,5 +48,9 @@ fn refused(frame: &Frame, error: &QueueError) -> Response {
 
 /// A reason as it was typed, without blanks around it; at most so long that the audit log stays readable.
 fn reason(text: &str) -> String {
-    text.trim().chars().take(1_000).filter(|letter| *letter != '\0').collect()
+    text.trim()
+        .chars()
+        .take(1_000)
+        .filter(|letter| *letter != '\0')
+        .collect()
 }

@@ -104,7 +104,13 @@ pub(in crate::http::console) async fn stop(
         Box::pin(async move {
             let stopped = bulk_runs::stop(conn, run.id, &actor.name, Ts::now()).await?;
             if stopped {
-                desk::note(conn, "queue.run-stopped", &format!("run {}", run.id), &actor).await?;
+                desk::note(
+                    conn,
+                    "queue.run-stopped",
+                    &format!("run {}", run.id),
+                    &actor,
+                )
+                .await?;
             }
             Ok::<_, QueueError>(stopped)
         })

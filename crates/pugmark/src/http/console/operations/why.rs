@@ -51,7 +51,10 @@ fn running(record: &OperationRecord, around: &Around<'_>) -> String {
 
 fn dead(record: &OperationRecord) -> Vec<String> {
     if record.heir.is_some() {
-        return vec!["It failed for good, and a newer operation on the same record took over its work.".to_owned()];
+        return vec![
+            "It failed for good, and a newer operation on the same record took over its work."
+                .to_owned(),
+        ];
     }
     let why = match record.error_code.as_deref() {
         Some(codes::SECRET_EXPIRED) => {
@@ -65,7 +68,10 @@ fn dead(record: &OperationRecord) -> Vec<String> {
         }
         _ => "It failed for a reason that trying again does not change.".to_owned(),
     };
-    vec![why, "It is not tried again by itself: it waits for a person.".to_owned()]
+    vec![
+        why,
+        "It is not tried again by itself: it waits for a person.".to_owned(),
+    ]
 }
 
 fn waiting(record: &OperationRecord, around: &Around<'_>) -> Vec<String> {

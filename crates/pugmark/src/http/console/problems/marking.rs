@@ -37,7 +37,13 @@ pub(in crate::http::console) async fn mark(
     person: Person,
     Form(said): Form<Said>,
 ) -> Response {
-    let reason: String = said.reason.trim().chars().filter(|it| *it != '\0').take(1_000).collect();
+    let reason: String = said
+        .reason
+        .trim()
+        .chars()
+        .filter(|it| *it != '\0')
+        .take(1_000)
+        .collect();
     let now = Ts::now();
     let meant = match meaning(&said, &reason, now) {
         Ok(meant) => meant,
@@ -112,7 +118,11 @@ fn meaning(said: &Said, reason: &str, now: Ts) -> Result<Meant, &'static str> {
             let span = span(&said.span).ok_or("Say for how long: 1h, 4h, 1d or 7d.")?;
             Ok(Meant {
                 until: Some(now.after(span)),
-                ..plain(Some("snoozed"), "problem.snooze", "Snoozed; it comes back by itself.")
+                ..plain(
+                    Some("snoozed"),
+                    "problem.snooze",
+                    "Snoozed; it comes back by itself.",
+                )
             })
         }
         "resolve" => Ok(plain(
@@ -156,10 +166,16 @@ mod tests {
             assert!(meaning(&said(act, "1h"), "", now).is_err(), "{act}");
         }
         let snoozed = meaning(&said("snooze", "4h"), "waits for Monday", now).expect("it is whole");
-        assert_eq!(snoozed.until, Some(now.after(Duration::from_secs(4 * 3_600))));
+        assert_eq!(
+            snoozed.until,
+            Some(now.after(Duration::from_secs(4 * 3_600)))
+        );
         assert!(meaning(&said("snooze", "1y"), "x", now).is_err());
         assert!(meaning(&said("explode", ""), "x", now).is_err());
-        let unnamed = Said { kind: String::new(), ..said("acknowledge", "") };
+        let unnamed = Said {
+            kind: String::new(),
+            ..said("acknowledge", "")
+        };
         assert!(meaning(&unnamed, "", now).is_err());
     }
 }

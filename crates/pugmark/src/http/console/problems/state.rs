@@ -43,7 +43,7 @@ impl State {
         match self {
             State::CameBack => ("bad", "Came back"),
             State::Open => ("bad", "Open"),
-            State::Acknowledged => ("live", "Acknowledged"),
+            State::Acknowledged => ("brand", "Acknowledged"),
             State::Snoozed => ("", "Snoozed"),
             State::Resolved => ("good", "Resolved"),
         }
@@ -68,7 +68,12 @@ mod tests {
         };
         let cases = [
             (None, 50, 200, State::Open),
-            (Some(mark("acknowledged", None)), 150, 200, State::Acknowledged),
+            (
+                Some(mark("acknowledged", None)),
+                150,
+                200,
+                State::Acknowledged,
+            ),
             (Some(mark("snoozed", Some(300))), 150, 200, State::Snoozed),
             (Some(mark("snoozed", Some(300))), 150, 300, State::Open),
             (Some(mark("resolved", None)), 99, 200, State::Resolved),
@@ -76,7 +81,11 @@ mod tests {
             (Some(mark("resolved", None)), 101, 200, State::CameBack),
         ];
         for (mark, last, now, state) in cases {
-            assert_eq!(State::of(mark.as_ref(), at(last), at(now)), state, "{mark:?}");
+            assert_eq!(
+                State::of(mark.as_ref(), at(last), at(now)),
+                state,
+                "{mark:?}"
+            );
         }
     }
 }
