@@ -26,26 +26,30 @@ pub const COUNTED: i64 = 10_000;
 /// So many operations of a group are looked at closely, the latest failures first.
 pub const LOOKED_AT: i64 = 1_000;
 
-/// `$1` counts up to so many.
-pub const GROUPS: &str = "WITH RECURSIVE groups(kind, error_code) AS (\
-     SELECT (SELECT q.kind FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL AND q.updated_at IS NOT NULL AND q.error_code IS NOT NULL \
-     ORDER BY q.kind, q.error_code LIMIT 1), \
-     (SELECT q.error_code FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL AND q.updated_at IS NOT NULL AND q.error_code IS NOT NULL \
-     ORDER BY q.kind, q.error_code LIMIT 1) \
-     UNION ALL SELECT \
-     (SELECT q.kind FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL AND q.updated_at IS NOT NULL AND q.error_code IS NOT NULL \
-     AND (q.kind, q.error_code) > (g.kind, g.error_code) ORDER BY q.kind, q.error_code LIMIT 1), \
-     (SELECT q.error_code FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL AND q.updated_at IS NOT NULL AND q.error_code IS NOT NULL \
-     AND (q.kind, q.error_code) > (g.kind, g.error_code) ORDER BY q.kind, q.error_code LIMIT 1) \
-     FROM groups AS g WHERE g.kind IS NOT NULL) \
+/// `$1` counts up to so many. First the kinds, then the codes of each: SQLite finds neither by comparing both at once.
+pub const GROUPS: &str = "WITH RECURSIVE kinds(kind) AS (\
+     SELECT (SELECT q.kind FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL AND q.updated_at IS NOT NULL \
+     ORDER BY q.kind LIMIT 1) \
+     UNION ALL \
+     SELECT (SELECT q.kind FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL AND q.updated_at IS NOT NULL \
+     AND q.kind > k.kind ORDER BY q.kind LIMIT 1) FROM kinds AS k WHERE k.kind IS NOT NULL), \
+     causes(kind, error_code) AS (\
+     SELECT k.kind, (SELECT q.error_code FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL \
+     AND q.updated_at IS NOT NULL AND q.kind = k.kind AND q.error_code IS NOT NULL ORDER BY q.error_code LIMIT 1) \
+     FROM kinds AS k WHERE k.kind IS NOT NULL \
+     UNION ALL \
+     SELECT g.kind, (SELECT q.error_code FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL \
+     AND q.updated_at IS NOT NULL AND q.kind = g.kind AND q.error_code > g.error_code ORDER BY q.error_code LIMIT 1) \
+     FROM causes AS g WHERE g.error_code IS NOT NULL) \
      SELECT g.kind, g.error_code, \
-     (SELECT count(*) FROM (SELECT 1 FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL AND q.updated_at IS NOT NULL \
-     AND q.kind = g.kind AND q.error_code = g.error_code LIMIT $1) AS counted) AS operations, \
-     (SELECT min(q.updated_at) FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL AND q.updated_at IS NOT NULL \
-     AND q.kind = g.kind AND q.error_code = g.error_code) AS first, \
-     (SELECT max(q.updated_at) FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL AND q.updated_at IS NOT NULL \
-     AND q.kind = g.kind AND q.error_code = g.error_code) AS last \
-     FROM groups AS g WHERE g.kind IS NOT NULL";
+     (SELECT count(*) FROM (SELECT 1 FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL \
+     AND q.updated_at IS NOT NULL AND q.kind = g.kind AND q.error_code = g.error_code ORDER BY q.updated_at LIMIT $1) AS counted) \
+     AS operations, \
+     (SELECT min(q.updated_at) FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL \
+     AND q.updated_at IS NOT NULL AND q.kind = g.kind AND q.error_code = g.error_code) AS first, \
+     (SELECT max(q.updated_at) FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL \
+     AND q.updated_at IS NOT NULL AND q.kind = g.kind AND q.error_code = g.error_code) AS last \
+     FROM causes AS g WHERE g.error_code IS NOT NULL ORDER BY g.kind, g.error_code";
 
 /// Every group, in the order of kind and code.
 ///
