@@ -4,13 +4,17 @@
 //! `console/layout.html`; and an entry in [`nav`]. The [`guard`] stands before every one of them: who it is, whether they may, whether
 //! a form was meant.
 
+pub mod accounts;
 mod assets;
 mod attempts;
 mod cookies;
+pub mod first;
 mod frame;
 mod guard;
 mod home;
+mod link;
 mod nav;
+mod people;
 mod person;
 mod screens;
 mod session;
@@ -18,6 +22,7 @@ mod sign_in;
 mod sign_out;
 mod texts;
 mod theme;
+pub mod when;
 
 use axum::Router;
 

@@ -25,7 +25,10 @@ pub struct Entry {
 
 type Listed = (&'static str, &'static str, May);
 
-const GROUPS: [(&str, &[Listed]); 1] = [("", &[("/", "Home", May::Look)])];
+const GROUPS: [(&str, &[Listed]); 2] = [
+    ("", &[("/", "Home", May::Look)]),
+    ("Administration", &[("/people", "People", May::Govern)]),
+];
 
 /// What this person sees on the page at `path`.
 pub(super) fn groups(person: &Person, path: &str) -> Vec<Group> {
