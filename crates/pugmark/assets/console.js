@@ -23,13 +23,22 @@ function isInUse(part) {
   return typing || selecting || part.querySelector("dialog[open], details[data-keep][open]") !== null;
 }
 
+// What a part wants spoken when it changes stands in an element of its own: whole parts would be read aloud every time.
+const speaker = document.createElement("p");
+speaker.className = "only-read";
+speaker.setAttribute("role", "status");
+document.body.append(speaker);
+
 // Replacing equal content would make screen readers speak again. Focus stays on the element with the same id or address.
 function put(part, html) {
   if (part.dataset.last === html) return;
   const active = part.contains(document.activeElement) ? document.activeElement : null;
   const again = active && (active.id ? `#${CSS.escape(active.id)}` : active.getAttribute("href") && `a[href="${CSS.escape(active.getAttribute("href"))}"]`);
+  const before = part.querySelector("[data-say]")?.textContent;
   part.innerHTML = html;
   part.dataset.last = html;
+  const after = part.querySelector("[data-say]")?.textContent;
+  if (after && before !== after) speaker.textContent = after;
   if (again) part.querySelector(again)?.focus();
 }
 

@@ -128,6 +128,7 @@ fn internal_api() -> OpenApiRouter<AppState> {
         .merge(api::backfill::routes())
         .merge(api::customers::routes())
         .merge(api::conflicts::routes())
+        .merge(api::console_users::routes())
         .merge(api::field_mappings::routes())
         .merge(api::lead_conversions::routes())
         .merge(api::logs::routes())

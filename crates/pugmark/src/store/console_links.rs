@@ -85,6 +85,18 @@ pub async fn find(conn: &mut Conn, digest: &[u8], now: Ts) -> Result<Option<Link
     }))
 }
 
+/// Whether a link for making the first administrator still works.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn any_to_found(conn: &mut Conn, now: Ts) -> Result<bool, DbError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM console_links WHERE purpose = 'found' AND used_at IS NULL AND expires_at > $1)";
+    Ok(on!(conn, |c| sqlx::query_scalar(sql)
+        .bind(now)
+        .fetch_one(c)
+        .await)?)
+}
+
 /// Uses a link up. `false` when it works no more: of two who come at once, one is told so.
 ///
 /// # Errors
@@ -99,18 +111,28 @@ pub async fn take(conn: &mut Conn, digest: &[u8], now: Ts) -> Result<bool, DbErr
 /// # Errors
 /// Whatever the database says.
 pub async fn take_all(conn: &mut Conn, user: Option<Uuid>, now: Ts) -> Result<u64, DbError> {
-    let sql = match user {
-        Some(_) => "UPDATE console_links SET used_at = $2 WHERE user_id = $1 AND used_at IS NULL",
+    let done = match user {
+        Some(user) => {
+            let sql =
+                "UPDATE console_links SET used_at = $2 WHERE user_id = $1 AND used_at IS NULL";
+            on!(conn, |c| sqlx::query(sql)
+                .bind(user)
+                .bind(now)
+                .execute(c)
+                .await
+                .map(|done| done.rows_affected()))
+        }
         None => {
-            "UPDATE console_links SET used_at = $2 WHERE $1 IS NULL AND purpose = 'found' AND used_at IS NULL"
+            let sql =
+                "UPDATE console_links SET used_at = $1 WHERE purpose = 'found' AND used_at IS NULL";
+            on!(conn, |c| sqlx::query(sql)
+                .bind(now)
+                .execute(c)
+                .await
+                .map(|done| done.rows_affected()))
         }
     };
-    Ok(on!(conn, |c| sqlx::query(sql)
-        .bind(user)
-        .bind(now)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected()))?)
+    Ok(done?)
 }
 
 /// Removes links that expired before `before`, and says how many.

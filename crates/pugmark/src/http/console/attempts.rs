@@ -72,6 +72,14 @@ pub(super) async fn succeeded(conn: &mut Conn, subjects: &Subjects) -> Result<()
     console_sign_ins::put(conn, &subjects.peer, &peer).await
 }
 
+/// Forgets the failures of an account whose person has proved themselves otherwise.
+///
+/// # Errors
+/// Whatever the database says.
+pub(super) async fn forget_account(conn: &mut Conn, subjects: &Subjects) -> Result<(), DbError> {
+    console_sign_ins::forget(conn, &subjects.account).await
+}
+
 fn failed(before: Count, patience: Patience, now: Ts) -> Count {
     let forgotten = now.since(before.last_at) >= FORGOTTEN_AFTER;
     let failures = if forgotten { 0 } else { before.failures }.saturating_add(1);

@@ -28,13 +28,19 @@ pub(super) async fn admit(
     request: Request,
 ) -> Result<Request, Box<Response>> {
     let (mut parts, body) = request.into_parts();
-    let visit = match session::of_request(state, &parts).await {
+    // The same for everybody, and asked for with every page.
+    let asset = parts.uri.path().starts_with("/assets/");
+    let found = match asset {
+        true => Ok(nobody()),
+        false => session::of_request(state, &parts).await,
+    };
+    let visit = match found {
         Ok(visit) => visit,
         // The stylesheet and the sign-in page do without.
         Err(_) if screen.kind == Kind::Open => nobody(),
         Err(error) => return Err(Box::new(error.answer(&Frame::of(&parts, &nobody())))),
     };
-    allowed(screen, &parts, &visit).map_err(Box::new)?;
+    allowed(screen, &parts, &visit)?;
     let body = match parts.method.is_safe() {
         true => body,
         false => meant(state, screen, &parts, &visit, body)
@@ -69,12 +75,12 @@ fn nobody() -> Visit {
 }
 
 /// Whether the person's role is enough.
-fn allowed(screen: &Screen, parts: &Parts, visit: &Visit) -> Result<(), Response> {
+fn allowed(screen: &Screen, parts: &Parts, visit: &Visit) -> Result<(), Box<Response>> {
     let Some(needed) = screen.needs else {
         return Ok(());
     };
     let Some(person) = &visit.person else {
-        return Err(to_sign_in(screen, parts));
+        return Err(Box::new(to_sign_in(screen, parts)));
     };
     if person.may(needed) {
         return Ok(());
@@ -88,7 +94,8 @@ fn allowed(screen: &Screen, parts: &Parts, visit: &Visit) -> Result<(), Response
     );
     let code = Some(Code::RoleNotEnough);
     let status = StatusCode::FORBIDDEN;
-    Err(trouble(&frame, status, &texts::NOT_ALLOWED, &detail, code))
+    let page = trouble(&frame, status, &texts::NOT_ALLOWED, &detail, code);
+    Err(Box::new(page))
 }
 
 fn to_sign_in(screen: &Screen, parts: &Parts) -> Response {

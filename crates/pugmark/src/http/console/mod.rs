@@ -4,19 +4,23 @@
 //! `console/layout.html`; and an entry in [`nav`]. The [`guard`] stands before every one of them: who it is, whether they may, whether
 //! a form was meant.
 
+pub mod accounts;
 mod assets;
 mod attempts;
 mod audit;
 mod cookies;
 mod explained;
+pub mod first;
 mod frame;
 mod guard;
 mod home;
+mod link;
 mod logs;
 mod masking;
 mod moment;
 mod nav;
 mod operations;
+mod people;
 mod person;
 mod problems;
 mod screens;
@@ -25,6 +29,7 @@ mod sign_in;
 mod sign_out;
 mod texts;
 mod theme;
+pub mod when;
 
 use axum::Router;
 

@@ -25,7 +25,7 @@ pub struct Entry {
 
 type Listed = (&'static str, &'static str, May);
 
-const GROUPS: [(&str, &[Listed]); 2] = [
+const GROUPS: [(&str, &[Listed]); 3] = [
     (
         "",
         &[
@@ -41,6 +41,7 @@ const GROUPS: [(&str, &[Listed]); 2] = [
             ("/audit", "Audit", May::SeePersonal),
         ],
     ),
+    ("Administration", &[("/people", "People", May::Govern)]),
 ];
 
 /// What this person sees on the page at `path`.

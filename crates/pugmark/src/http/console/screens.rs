@@ -7,7 +7,9 @@ use axum::handler::Handler;
 use axum::http::Method;
 use axum::routing::{MethodFilter, on};
 
-use super::{assets, audit, guard, home, logs, operations, problems, sign_in, sign_out, theme};
+use super::{
+    assets, audit, guard, home, link, logs, operations, people, problems, sign_in, sign_out, theme,
+};
 use crate::http::AppState;
 use crate::people::May;
 
@@ -49,10 +51,19 @@ pub fn screens() -> Screens {
         .page("/logs", May::Look, logs::page)
         .fragment("/console/logs", May::Look, logs::fragment)
         .page("/audit", May::SeePersonal, audit::page)
+        .page("/people", May::Govern, people::page)
+        .action("/people/add", May::Govern, people::add)
+        .action("/people/{id}/role", May::Govern, people::change_role)
+        .action("/people/{id}/disable", May::Govern, people::disable)
+        .action("/people/{id}/enable", May::Govern, people::enable)
+        .action("/people/{id}/link", May::Govern, people::make_link)
+        .action("/people/{id}/sign-out", May::Govern, people::sign_out)
         .action("/theme", May::Look, theme::choose)
         .action("/sign-out", May::Look, sign_out::leave)
         .open(Method::GET, "/sign-in", sign_in::page)
         .open(Method::POST, "/sign-in", sign_in::send)
+        .open(Method::GET, "/sign-in/link/{token}", link::page)
+        .open(Method::POST, "/sign-in/link/{token}", link::send)
         .open(Method::GET, "/assets/console.css", assets::style)
         .open(Method::GET, "/assets/console.js", assets::script)
 }

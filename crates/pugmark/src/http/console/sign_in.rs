@@ -16,9 +16,11 @@ use super::frame::{Frame, show, store_down};
 use super::session::{self, Arrival};
 use super::{attempts, texts};
 use crate::http::AppState;
+use crate::people::Role;
 use crate::people::password::MOST;
 use crate::people::token::Token;
 use crate::problem::Code;
+use crate::store::console_users::NewUser;
 use crate::store::{audit, console_users};
 
 /// The page.
@@ -93,8 +95,15 @@ pub(super) async fn send(
         Ok(Some(wait)) => return throttled(&state, frame, &typed, wait),
         Err(error) => return store_down(&frame, &error),
     }
-    let known = match known(&state, &typed).await {
-        Ok(known) => known,
+    let found = match by_local_account(&state, &typed).await {
+        Ok(None) => by_supabase(&state, &typed).await,
+        other => other,
+    };
+    let known = match found {
+        Ok(None) => None,
+        Ok(Some(Found::Known(known))) => Some(known),
+        Ok(Some(Found::Wrong)) => None,
+        Ok(Some(Found::NoRight)) => return no_right(&state, frame, &typed),
         Err(error) => return error.answer(&frame),
     };
     let Some(known) = known else {
@@ -112,11 +121,23 @@ pub(super) async fn send(
     }
 }
 
-/// The person, if the password is right. Somebody unknown takes as long.
-async fn known(state: &AppState, typed: &Typed) -> Result<Option<Known>, session::Unknown> {
+/// What became of an address and a password.
+enum Found {
+    Known(Known),
+    /// There is such an account, and the password is not its.
+    Wrong,
+    /// The login is right, and may do nothing here.
+    NoRight,
+}
+
+/// By an account of Pugmark's own; `None` where there is none. Somebody unknown takes as long.
+async fn by_local_account(
+    state: &AppState,
+    typed: &Typed,
+) -> Result<Option<Found>, session::Unknown> {
     use secrecy::ExposeSecret;
     if typed.password.expose_secret().chars().count() > MOST {
-        return Ok(None);
+        return Ok(Some(Found::Wrong));
     }
     let (user, stored) = {
         let mut conn = state.db.read().await?;
@@ -135,11 +156,83 @@ async fn known(state: &AppState, typed: &Typed) -> Result<Option<Known>, session
         tracing::error!(%error, "a password could not be checked");
         false
     });
-    Ok(user.filter(|_| matches).map(|user| Known {
-        user: user.user_id,
-        name: user.email,
-        opened_with: "password",
+    let local = user.filter(|user| user.login_id.is_none());
+    Ok(local.map(|user| match matches {
+        true => Found::Known(Known {
+            user: user.user_id,
+            name: user.email,
+            opened_with: "password",
+        }),
+        false => Found::Wrong,
     }))
+}
+
+/// By a login of Supabase, where one is configured. The first time, its person gets an account here, without a password.
+async fn by_supabase(state: &AppState, typed: &Typed) -> Result<Option<Found>, session::Unknown> {
+    let Some(logins) = &state.staff.logins else {
+        return Ok(None);
+    };
+    let email = typed.email.trim();
+    if email.is_empty() {
+        return Ok(Some(Found::Wrong));
+    }
+    let user = match logins.client.sign_in(email, &typed.password).await {
+        Ok(session) => session.user,
+        Err(error) if error.refusal().is_some() => return Ok(Some(Found::Wrong)),
+        Err(error) => return Err(session::Unknown::Logins(error.to_string())),
+    };
+    let login = user.id.to_string();
+    let rights = state.access.rights_of(&state.db, &login).await;
+    let rights = rights.map_err(|error| session::Unknown::Logins(error.message))?;
+    let Some(role) = rights.and_then(|rights| Role::of_rights(&rights)) else {
+        return Ok(Some(Found::NoRight));
+    };
+    let email = user.email.unwrap_or_else(|| email.to_owned());
+    let name = email.split('@').next().unwrap_or(&email).to_owned();
+    let new = NewUser {
+        user_id: Uuid::now_v7(),
+        name,
+        email: email.clone(),
+        role: role.as_str(),
+        password_hash: None,
+        login_id: Some(login.clone()),
+        created_by: "Supabase".to_owned(),
+    };
+    let write = state.db.write("an account for a login", move |conn| {
+        Box::pin(async move {
+            let known = match console_users::by_login(conn, &login).await? {
+                Some(known) => Some(known),
+                None => {
+                    console_users::insert(conn, &new, Ts::now()).await?;
+                    console_users::by_login(conn, &login).await?
+                }
+            };
+            if let Some(known) = &known {
+                console_users::set_role(conn, known.user_id, role.as_str()).await?;
+            }
+            Ok::<_, DbError>(known)
+        })
+    });
+    let known = write.await?.filter(|known| known.disabled_at.is_none());
+    Ok(Some(known.map_or(Found::Wrong, |known| {
+        Found::Known(Known {
+            user: known.user_id,
+            name: email,
+            opened_with: "supabase",
+        })
+    })))
+}
+
+fn no_right(state: &AppState, frame: Frame, typed: &Typed) -> Response {
+    let page = Page {
+        frame,
+        next: local(&typed.next).to_owned(),
+        email: typed.email.trim().to_owned(),
+        wrong: Some(texts::NO_RIGHT.to_owned()),
+        code: Some(Code::RoleNotEnough),
+        supabase: state.staff.logins.is_some(),
+    };
+    (StatusCode::FORBIDDEN, show(&page)).into_response()
 }
 
 /// Opens the session, and forgets the failures before it.

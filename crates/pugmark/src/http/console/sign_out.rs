@@ -31,11 +31,11 @@ pub(super) async fn leave(
                 reason: None,
                 correlation_id: Some(&correlation),
             };
-            audit::record(conn, now, &entry).await
+            audit::record(conn, now, &entry).await?;
+            Ok::<_, DbError>(())
         })
     });
     if let Err(error) = ended.await {
-        let _: &DbError = &error;
         return store_down(&frame, &error);
     }
     let secure = cookies::is_secure(&headers, state.console.public_url.as_deref());

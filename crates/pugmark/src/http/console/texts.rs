@@ -64,6 +64,24 @@ impl crate::people::Role {
     }
 }
 
+/// What a role may do, in a sentence.
+pub(super) fn may(role: crate::people::Role) -> &'static str {
+    use crate::people::Role;
+    match role {
+        Role::Viewer => {
+            "Sees how things stand. Names, phones and addresses of customers are masked."
+        }
+        Role::CustomerCare => {
+            "Also sees customers as they are, works on problems, and has single operations tried again."
+        }
+        Role::RegistrationAdmin => {
+            "Also changes what is delivered: edits and discards, many at once, staff accounts, the field mapping."
+        }
+        Role::Admin => "Also says who may do what: people, roles, sessions.",
+    }
+}
+
+pub(super) const NO_RIGHT: &str = "Your login has no right in Pugmark. Somebody with APP_SECRET_TOKEN gives one by `pugmark grant add`.";
 pub(super) const SIGNED_OUT: &str =
     "You were signed out, so nothing was done. Sign in and try again.";
 pub(super) const WRONG: &str = "The e-mail address or the password is not right.";

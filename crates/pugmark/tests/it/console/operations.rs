@@ -380,7 +380,10 @@ async fn a_role_that_may_not_changes_nothing(world: World) {
         }
         assert_eq!(person.post("/operations/bulk", &all).await.status, 403);
         let page = person.get(&format!("/operations/{id}")).await.text;
-        assert!(!page.contains("Discard"), "what is refused is not offered: {page}");
+        assert!(
+            !page.contains("Discard"),
+            "what is refused is not offered: {page}"
+        );
     }
     let viewer = Browser::signed_in(&running, Role::Viewer).await;
     assert_eq!(viewer.post("/problems/mark", &all).await.status, 403);
