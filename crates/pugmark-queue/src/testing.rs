@@ -174,6 +174,11 @@ pub fn hot_queries(engine: Engine) -> [(&'static str, &'static str); 3] {
     }
 }
 
+/// What a search asks the database for one page, for tests of its plan: where to stop looking, and the operations.
+pub fn search_queries(engine: Engine, search: &crate::Search) -> [String; 2] {
+    queue::search_sql(engine, search)
+}
+
 fn must<T, E: std::fmt::Display>(result: Result<T, E>) -> T {
     match result {
         Ok(value) => value,

@@ -37,6 +37,7 @@ use crate::flows::onboarding;
 use crate::flows::onboarding::form::{FormHandler, Forms};
 use crate::flows::onboarding::lead::Leads;
 use crate::http::auth::Access;
+use crate::http::console::Console;
 use crate::http::health::{self, Health};
 use crate::http::onboarding::Desk;
 use crate::http::webhooks::Receiver;
@@ -275,6 +276,10 @@ pub async fn start(settings: Settings, roles: Roles) -> Result<Running, StartErr
             )),
             staff,
             forms: Arc::new(Desk::new(forms, settings.server.public_url.clone())),
+            console: Arc::new(Console::new(
+                settings.console.clone(),
+                settings.server.public_url.clone(),
+            )),
             health: health.clone(),
         };
         Some(start_api(&settings.server, state, &cancelled, &mut tasks).await?)

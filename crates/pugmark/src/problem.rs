@@ -243,6 +243,16 @@ codes! {
     PostgresPooler = "PUG-6701", "PostgreSQL is reached through a pooler in transaction mode; what needs a session of its own needs the server's own address.";
     /// Too few connections.
     PostgresConnections = "PUG-6702", "PostgreSQL has too few connections for what the processes of Pugmark may use.";
+    /// Wrong address or password.
+    SignInRefused = "PUG-6801", "The e-mail address or the password is not right, or the account may not sign in.";
+    /// The role does not allow it.
+    RoleNotEnough = "PUG-6802", "The person's role does not allow this in the console.";
+    /// A form of another session or site.
+    ForeignForm = "PUG-6803", "A form of the console was made for another session or sent from another site; nothing was done.";
+    /// Too many attempts.
+    SignInThrottled = "PUG-6804", "Too many attempts to sign in have failed; further ones are refused for a while.";
+    /// A one-time link that works no more.
+    OneTimeLink = "PUG-6805", "A one-time link was used before, has expired, or is not one of ours.";
 }
 
 impl fmt::Display for Code {

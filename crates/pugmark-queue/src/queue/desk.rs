@@ -2,7 +2,7 @@
 
 use futures::FutureExt;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::{FromRow, QueryBuilder};
 use zeroize::Zeroizing;
 
@@ -122,6 +122,46 @@ impl Queue {
     ) -> Result<OperationId, QueueError> {
         self.retry_as(conn, id, &Act::new("retry", who, why), Some(secret))
             .await
+    }
+
+    /// As [`retry_in`](Self::retry_in), with another payload. What it had before is kept in `human_action`. Only an operation
+    /// that never merges has a payload of its own: what brings a record up to date takes its values from the record.
+    ///
+    /// # Errors
+    /// As [`retry`](Self::retry), and [`QueueError::Invalid`] for an operation that merges.
+    pub async fn retry_edited_in(
+        &self,
+        conn: &mut Conn,
+        id: OperationId,
+        who: &str,
+        why: &str,
+        payload: Value,
+    ) -> Result<OperationId, QueueError> {
+        let (row, now) = self.lock_current(conn, id).await?;
+        refuse_unless_open(&row)?;
+        if row.coalesce_key.is_some() {
+            return Err(QueueError::Invalid(
+                "it takes its values from the record when it runs; change the record instead"
+                    .to_owned(),
+            ));
+        }
+        let sql = "UPDATE vtiger_sync_queue SET payload = $2, updated_at = $3 \
+                   WHERE id = $1 AND (waiting = 1 OR dead_at IS NOT NULL)";
+        let changed = on!(conn, |c| sqlx::query(sql)
+            .bind(row.id)
+            .bind(JsonText(payload))
+            .bind(now)
+            .execute(c)
+            .await
+            .map(|done| done.rows_affected()))?;
+        if changed == 0 {
+            return Err(QueueError::Running(row.id));
+        }
+        let act = Act {
+            before: Some(row.payload),
+            ..Act::new("edit", who, why)
+        };
+        self.retry_as(conn, row.id, &act, None).await
     }
 
     async fn retry_as(
@@ -495,6 +535,8 @@ struct Act {
     action: &'static str,
     who: String,
     why: String,
+    /// The payload that the person replaced.
+    before: Option<Value>,
 }
 
 impl Act {
@@ -503,12 +545,16 @@ impl Act {
             action,
             who: who.to_owned(),
             why: why.to_owned(),
+            before: None,
         }
     }
 
     async fn note(&self, conn: &mut Conn, id: OperationId, now: Ts) -> Result<(), DbError> {
-        let act =
-            JsonText(json!({ "action": self.action, "by": self.who, "why": self.why, "at": now }));
+        let mut act = json!({ "action": self.action, "by": self.who, "why": self.why, "at": now });
+        if let Some(before) = &self.before {
+            act["before"] = before.clone();
+        }
+        let act = JsonText(act);
         let sql = "UPDATE vtiger_sync_queue SET human_action = $2 WHERE id = $1";
         on!(conn, |c| sqlx::query(sql)
             .bind(id)

@@ -13,6 +13,7 @@ mod prune;
 mod read;
 mod reclaim;
 mod row;
+mod search;
 mod slots;
 mod sweep;
 mod verdict;
@@ -28,6 +29,7 @@ pub use desk::{BulkFilter, Pause};
 pub use finish::{AttemptReport, Released, Transition};
 pub use read::{Count, Cursor, DeadGroup, Filter, Found, Page, Progress};
 pub use reclaim::Reclaimed;
+pub use search::{Search, Size, Sought, Standing};
 pub use sweep::{Due, Swept};
 pub use verdict::Release;
 
@@ -35,6 +37,8 @@ pub use verdict::Release;
 pub(crate) use claim::{CLAIM_POSTGRES, CLAIM_SQLITE};
 #[cfg(feature = "testing")]
 pub(crate) use lanes::PROMOTE;
+#[cfg(feature = "testing")]
+pub(crate) use search::sql as search_sql;
 #[cfg(feature = "testing")]
 pub(crate) use slots::{NEXT_DUE_POSTGRES, NEXT_DUE_SQLITE};
 

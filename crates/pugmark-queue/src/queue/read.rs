@@ -35,6 +35,17 @@ pub struct Filter {
 #[serde(transparent)]
 pub struct Cursor(OperationId);
 
+impl Cursor {
+    /// Goes on behind this operation.
+    pub(super) fn behind(id: OperationId) -> Self {
+        Self(id)
+    }
+
+    pub(super) fn id(self) -> OperationId {
+        self.0
+    }
+}
+
 impl std::fmt::Display for Cursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.0.simple().fmt(f)

@@ -22,6 +22,7 @@ mod plans;
 mod rabbitmq;
 mod retries;
 mod seal;
+mod search;
 mod sessions;
 mod sweep;
 mod together;

@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 use crate::capture::gap::Sweeper;
 use crate::config::{Mode, Settings};
 use crate::crm::Crm;
+use crate::desk;
 use crate::flows::insurance::summary_run::Summaries;
 use crate::schedule::crm_poll::Poller;
 use crate::schedule::lead_poll::LeadPoller;
@@ -37,6 +38,7 @@ impl Work {
         ));
         tasks.spawn(retry_sweep::run(db.clone(), queue.clone(), stopped.clone()));
         tasks.spawn(mapping_run::run(db.clone(), queue.clone(), stopped.clone()));
+        tasks.spawn(desk::bulk::run(db.clone(), queue.clone(), stopped.clone()));
         if let Some(crm) = self.crm.as_ref().filter(|crm| self.polls(crm)) {
             let poll = crm.settings.poll.clone();
             let poller = Poller::new(db.clone(), queue.clone(), crm.clone(), poll);

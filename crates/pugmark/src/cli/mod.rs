@@ -19,6 +19,7 @@ mod sandbox;
 mod serve;
 mod summary;
 mod sweep;
+mod user;
 mod vtiger_module;
 
 use std::path::PathBuf;
@@ -79,6 +80,8 @@ enum Command {
     Mapping(mapping::MappingArgs),
     /// Give people rights in a running Pugmark, take them away, list them.
     Grant(grant::GrantArgs),
+    /// Let people into the console: accounts, roles, one-time links.
+    User(user::UserArgs),
     /// Make and revoke links to the onboarding form, and see what became of a form.
     Onboarding(onboarding::OnboardingArgs),
     /// Serve a look-alike of vTiger on loopback, to try Pugmark on.
@@ -201,6 +204,7 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Reconcile(args) => reconcile::run(args).await,
         Command::Mapping(args) => mapping::run(args).await,
         Command::Grant(args) => grant::run(args).await,
+        Command::User(args) => user::run(args).await,
         Command::Onboarding(args) => onboarding::run(args).await,
         Command::VtigerModule(args) => vtiger_module::run(args, settings).await,
         Command::Openapi => {

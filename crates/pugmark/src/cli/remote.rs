@@ -51,6 +51,11 @@ pub(super) struct Server<'a> {
 }
 
 impl Server<'_> {
+    /// Its address, without a slash at the end.
+    pub(super) fn address(&self) -> &str {
+        &self.base
+    }
+
     /// A request to this path.
     pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.base))

@@ -3,6 +3,7 @@
 //! Reading never stops at the first mistake: every problem is collected, each with the name of the setting and the fix,
 //! so that `doctor` and `serve` can list them all at once.
 
+mod console;
 mod conversion;
 mod crm;
 mod database;
@@ -26,6 +27,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
+pub use console::Console;
 pub use conversion::{Conversion, PartnerApi};
 pub use crm::{Crm, CrmEdition, Poll};
 pub use database::Database;
@@ -75,6 +77,8 @@ pub struct Settings {
     pub mode: Mode,
     /// The HTTP server.
     pub server: Server,
+    /// The console.
+    pub console: Console,
     /// The store.
     pub database: Database,
     /// The CRM; `None` when no address is configured.
@@ -142,6 +146,7 @@ fn check(raw: sources::Raw) -> Result<Settings, ConfigError> {
     let mut problems = Vec::new();
     let server = server::check(&raw, &mut problems);
     let database = database::check(&raw.file.database, &mut problems);
+    let console = console::check(&raw.file, &mut problems);
     let crm = crm::check(&raw, &mut problems);
     let capture = queue::check_capture(&raw.file.capture, &mut problems);
     let queue = queue::check(&raw.file.queue, &mut problems);
@@ -173,6 +178,7 @@ fn check(raw: sources::Raw) -> Result<Settings, ConfigError> {
         (true, Some(server), Some(database), Some(insurance)) => Ok(Settings {
             mode: raw.file.mode,
             server,
+            console,
             database,
             crm,
             capture,

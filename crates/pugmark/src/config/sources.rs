@@ -166,6 +166,7 @@ pub(super) struct Secrets {
 pub(super) struct File {
     pub(super) mode: Mode,
     pub(super) server: ServerFile,
+    pub(super) console: ConsoleFile,
     pub(super) database: DatabaseFile,
     pub(super) vtiger: VtigerFile,
     pub(super) capture: CaptureFile,
@@ -198,6 +199,14 @@ pub(super) struct ServerFile {
     pub(super) health: String,
     pub(super) max_body: usize,
     pub(super) shutdown_grace: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ConsoleFile {
+    pub(super) idle: String,
+    pub(super) absolute: String,
+    pub(super) link: String,
 }
 
 #[derive(Deserialize)]

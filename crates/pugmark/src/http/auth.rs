@@ -147,6 +147,28 @@ impl Access {
         })
     }
 
+    /// The rights of the person behind a login, as they are now; `None` when the login is gone or barred, or the account disabled.
+    ///
+    /// # Errors
+    /// 503 when Supabase or the store does not answer, or no Supabase is configured (any more).
+    pub async fn rights_of(&self, db: &Db, user: &str) -> Result<Option<Rights>, ApiError> {
+        let (Some(logins), Ok(id)) = (&self.logins, user.parse()) else {
+            return Err(logins_unavailable());
+        };
+        let live = self.look_up(logins, id).await?;
+        if live.barred.is_some() {
+            return Ok(None);
+        }
+        let mut conn = db.read().await?;
+        let ambassador = ambassadors::get(&mut conn, user).await?;
+        if ambassador.is_some_and(|row| !row.is_active) {
+            return Ok(None);
+        }
+        let granted = grants::of(&mut conn, user).await?;
+        let granted = Rights::named(granted.iter().map(String::as_str));
+        Ok(Some(granted.and(live.rights.clone())))
+    }
+
     async fn look_up(&self, logins: &Logins, user: Uuid) -> Result<Arc<Live>, ApiError> {
         let read = async {
             match logins.client.get_user(user).await {

@@ -107,6 +107,10 @@ pub(super) fn shown(path: &str) -> String {
         let slash = if below.is_empty() { "" } else { "/" };
         return format!("{form}/***{slash}{below}");
     }
+    let link = super::console::first::LINK;
+    if path.strip_prefix(link).is_some_and(|rest| rest.len() > 1) {
+        return format!("{link}/***");
+    }
     [webhooks::GENERAL, webhooks::lead_status::LEAD_STATUS]
         .into_iter()
         .find(|endpoint| {

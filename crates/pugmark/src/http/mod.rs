@@ -83,6 +83,8 @@ pub struct AppState {
     pub webhooks: Arc<webhooks::Receiver>,
     /// Takes onboarding forms.
     pub forms: Arc<onboarding::Desk>,
+    /// The console's settings and what it hashes passwords with.
+    pub console: Arc<console::Console>,
     /// How far this process is.
     pub health: health::Health,
 }
@@ -129,6 +131,7 @@ fn internal_api() -> OpenApiRouter<AppState> {
         .merge(api::backfill::routes())
         .merge(api::customers::routes())
         .merge(api::conflicts::routes())
+        .merge(api::console_users::routes())
         .merge(api::field_mappings::routes())
         .merge(api::lead_conversions::routes())
         .merge(api::logs::routes())

@@ -97,6 +97,11 @@ impl Rights {
         self
     }
 
+    /// Whether this right is among them.
+    pub fn has(&self, right: Right) -> bool {
+        self.0.contains(&right)
+    }
+
     /// Whether a request of this method is allowed: with any right one may look, only with one may anything be changed.
     ///
     /// # Errors

@@ -6,13 +6,16 @@ use pugmark_queue::db::{Conn, Db, Ts};
 use pugmark_queue::{Queue, QueueError};
 use tokio_util::sync::CancellationToken;
 
+use crate::people::throttle::FORGOTTEN_AFTER;
 use crate::store::{
-    account_steps, application_logs, capture_errors, change_log, onboarding_drafts,
-    onboarding_forms, webhook_deliveries,
+    account_steps, application_logs, capture_errors, change_log, console_links, console_sessions,
+    console_sign_ins, onboarding_drafts, onboarding_forms, webhook_deliveries,
 };
 
 /// How long errors of capture are kept once their changes are found.
 const KEEP_ERRORS: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How long sessions and links of the console are kept once they ran out.
+const KEEP_SESSIONS: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// How long what is kept.
 #[derive(Debug, Clone)]
@@ -94,6 +97,7 @@ pub async fn remove_old(
     ) {}
     let before = now.before(retention.forms);
     while again_after(&mut removed.forms, forms(db, before, batch).await?, again) {}
+    console(db, now, batch).await?;
     if removed.operations > 0 {
         db.write("remove steps of accounts", |conn| {
             Box::pin(async move { Ok::<_, QueueError>(account_steps::prune(conn).await?) })
@@ -126,6 +130,20 @@ async fn lines(db: &Db, before: Ts, batch: u32) -> Result<u64, QueueError> {
 async fn deliveries(db: &Db, (before, keys): (Ts, Ts), batch: u32) -> Result<u64, QueueError> {
     db.write("remove deliveries", move |conn| {
         Box::pin(async move { Ok(webhook_deliveries::prune(conn, before, keys, batch).await?) })
+    })
+    .await
+}
+
+/// Sessions and links of the console a week after they ran out, and counts of failures that are forgotten anyway. There are few of
+/// them, so one batch at a time is enough.
+async fn console(db: &Db, now: Ts, batch: u32) -> Result<(), QueueError> {
+    db.write("remove what ran out in the console", move |conn| {
+        Box::pin(async move {
+            console_sessions::prune(conn, now.before(KEEP_SESSIONS), batch).await?;
+            console_links::prune(conn, now.before(KEEP_SESSIONS), batch).await?;
+            console_sign_ins::prune(conn, now.before(FORGOTTEN_AFTER), batch).await?;
+            Ok::<_, QueueError>(())
+        })
     })
     .await
 }

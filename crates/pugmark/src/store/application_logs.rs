@@ -5,6 +5,8 @@ use pugmark_queue::on;
 use sqlx::QueryBuilder;
 use sqlx::types::Json;
 
+use super::dialect;
+
 /// A line to be kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewLine {
@@ -79,8 +81,12 @@ pub struct LineFilter {
     pub since: Option<Ts>,
     /// Before this instant.
     pub until: Option<Ts>,
+    /// Contained in the message, the part of the program or the fields, in letters of any case.
+    pub text: Option<String>,
     /// Older than the line with this number.
     pub before: Option<i64>,
+    /// The line with this number, or a later one.
+    pub from: Option<i64>,
     /// Most lines.
     pub limit: u32,
 }
@@ -90,6 +96,7 @@ pub struct LineFilter {
 /// # Errors
 /// Whatever the database says.
 pub async fn list(conn: &mut Conn, filter: &LineFilter) -> Result<Vec<Line>, DbError> {
+    let engine = conn.engine();
     Ok(on!(conn, |c, DB| {
         let mut query = QueryBuilder::<DB>::new(
             "SELECT log_id, timestamp, level, target, message, CAST(context AS TEXT) AS context, correlation_id \
@@ -117,6 +124,15 @@ pub async fn list(conn: &mut Conn, filter: &LineFilter) -> Result<Vec<Line>, DbE
         if let Some(until) = filter.until {
             query.push(" AND timestamp < ").push_bind(until);
         }
+        if let Some(text) = &filter.text {
+            query
+                .push(" AND (message || ' ' || target || ' ' || CAST(context AS TEXT)) ")
+                .push(dialect::matches(engine))
+                .push_bind(dialect::containing(engine, &storable(text)));
+        }
+        if let Some(from) = filter.from {
+            query.push(" AND log_id >= ").push_bind(from);
+        }
         if let Some(before) = filter.before {
             query.push(" AND log_id < ").push_bind(before);
         }
@@ -125,6 +141,17 @@ pub async fn list(conn: &mut Conn, filter: &LineFilter) -> Result<Vec<Line>, DbE
             .push_bind(i64::from(filter.limit));
         query.build_query_as().fetch_all(c).await
     })?)
+}
+
+/// The numbers of the oldest and the newest line.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn bounds(conn: &mut Conn) -> Result<Option<(i64, i64)>, DbError> {
+    let sql = "SELECT (SELECT min(log_id) FROM application_logs), (SELECT max(log_id) FROM application_logs)";
+    let (oldest, newest): (Option<i64>, Option<i64>) =
+        on!(conn, |c| sqlx::query_as(sql).fetch_one(c).await)?;
+    Ok(oldest.zip(newest))
 }
 
 /// Removes lines older than `before`, at most `limit` of them, and says how many went.

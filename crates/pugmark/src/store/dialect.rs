@@ -281,6 +281,14 @@ pub(super) fn contains(engine: Engine, text: &str, number: u8) -> String {
     }
 }
 
+/// The operator that compares a text with a pattern of [`containing`].
+pub(super) fn matches(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Sqlite => "GLOB ",
+        Engine::Postgres => "~ ",
+    }
+}
+
 /// The pattern for [`contains`]: every letter stands for all its cases, everything else for itself.
 pub(super) fn containing(engine: Engine, text: &str) -> String {
     let mut pattern = String::new();

@@ -71,7 +71,8 @@ async fn the_process_that_leads_is_shown_to_people(world: World) {
     let pid = format!("/{}/", std::process::id());
     assert!(process.contains(&pid), "{process}");
     assert_eq!(leader["term"], 1);
-    let page = api.get("/").await.text;
+    let person = crate::console::Browser::signed_in(&running, pugmark::people::Role::Viewer).await;
+    let page = person.get("/").await.text;
     assert!(page.contains("done by this process since "), "{page}");
     running.shutdown().await;
 }

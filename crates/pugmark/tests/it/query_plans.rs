@@ -291,7 +291,7 @@ fn node_of<'a>(node: &'a Value, table: &str) -> Option<&'a Value> {
         .find_map(|child| node_of(child, table))
 }
 
-async fn sqlite_plan(conn: &mut Conn, sql: &str) -> Vec<String> {
+pub(crate) async fn sqlite_plan(conn: &mut Conn, sql: &str) -> Vec<String> {
     let RawConn::Sqlite(raw) = conn.raw() else {
         panic!("SQLite only")
     };
@@ -341,6 +341,14 @@ async fn on_postgres(conn: &mut Conn, name: &str, sql: &str, parameters: &str) {
         visited < 2_500.0,
         "{name} looked at {visited} rows: {plan:#}"
     );
+}
+
+/// How many rows PostgreSQL looked at, taken or not, none of them by reading a whole table.
+pub(crate) async fn visited(conn: &mut Conn, name: &str, sql: &str, parameters: &str) -> f64 {
+    let plan = postgres_plan(conn, name, sql, parameters).await;
+    let mut visited = 0.0;
+    look_at(&plan[0]["Plan"], name, &mut visited);
+    visited
 }
 
 async fn postgres_plan(conn: &mut Conn, name: &str, sql: &str, parameters: &str) -> Value {

@@ -140,6 +140,7 @@ fn settings(store: &str, crm: &VtigerSandbox, token: &str, poll: Duration) -> Se
             shutdown_grace: Duration::from_secs(10),
             token: Some(SecretString::from(token)),
         },
+        console: config::Console::default(),
         database: config::Database::new(store),
         crm: Some(config::Crm {
             edition: CrmEdition::OpenSource,

@@ -8,11 +8,13 @@ mod show;
 mod verdict;
 mod writer;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
+use pugmark_queue::db::Db;
 use pugmark_queue::{Count, Status};
 use pugmark_sandbox::{
     CustomField, CustomFieldKind, FaultPlan, Latency, UserSpec, VtigerSandbox, VtigerSandboxBuilder,
@@ -22,6 +24,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::CliError;
 use crate::app::{self, Roles, Running};
 use crate::config::{self, CrmEdition, Mode, Settings};
+use crate::http::console::first::{LINK, demo_link};
 use crate::store::change_log;
 use show::Show;
 use writer::Writer;
@@ -237,6 +240,7 @@ fn base_settings(port: u16, folder: &Folder, crm: config::Crm) -> Settings {
             shutdown_grace: Duration::from_secs(5),
             token: Some(SecretString::from(random_key())),
         },
+        console: config::Console::default(),
         database: config::Database::new(format!("sqlite:{}", folder.database().display())),
         crm: Some(crm),
         capture: config::Capture {
@@ -331,6 +335,17 @@ fn unfinished(counts: &[Count]) -> u64 {
     open.map(|count| count.operations.unsigned_abs()).sum()
 }
 
+/// How the looker-on gets into the console.
+async fn entrance(db: &Db, address: SocketAddr) -> String {
+    match demo_link(db, Duration::from_secs(24 * 3600)).await {
+        Ok(token) => format!(
+            "Console, by a link that works once: http://{address}{LINK}/{}",
+            token.reveal()
+        ),
+        Err(error) => format!("No link into the console could be made: {error}"),
+    }
+}
+
 async fn keep_running(
     running: &Running,
     sandbox: &VtigerSandbox,
@@ -346,8 +361,9 @@ async fn keep_running(
     };
     if let Some(address) = running.address {
         say(format!(
-            "\nPugmark still runs at http://{address}/ (console), API description at http://{address}/openapi.json"
+            "\nPugmark still runs at http://{address}/, API description at http://{address}/openapi.json"
         ));
+        say(entrance(&running.db, address).await);
         if let Some(token) = token {
             say(format!("API token of this run: {}", token.expose_secret()));
         }

@@ -97,7 +97,9 @@ async fn list(
         levels: parameters.level.as_deref().map(level).transpose()?,
         since: instant("since", parameters.since.as_deref())?,
         until: instant("until", parameters.until.as_deref())?,
+        text: None,
         before: parameters.cursor,
+        from: None,
         limit: page_size + 1,
     };
     let mut lines = application_logs::list(&mut state.db.read().await?, &filter).await?;

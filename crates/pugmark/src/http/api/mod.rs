@@ -5,6 +5,7 @@ pub mod beneficiaries;
 pub mod brand_ambassadors;
 pub mod broker;
 pub mod conflicts;
+pub mod console_users;
 pub mod customers;
 pub mod dependants;
 pub mod field_mappings;

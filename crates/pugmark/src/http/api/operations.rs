@@ -6,20 +6,20 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use pugmark_queue::db::{Conn, DbError, Ts};
-use pugmark_queue::{AttemptRecord, Filter, OperationId, OperationRecord, QueueError, Status};
+use pugmark_queue::db::Ts;
+use pugmark_queue::{AttemptRecord, Filter, OperationId, OperationRecord, Status};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::desk::{self, Act, Actor};
 use crate::http::AppState;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::correlation::CorrelationId;
 use crate::http::envelope::{ApiError, Envelope, ErrorEnvelope, Page, Pagination};
 use crate::http::parameters::{Parameters, PathId, search};
-use crate::store::audit;
 
 const LARGEST_PAGE: u32 = 200;
 
@@ -332,8 +332,8 @@ async fn retry(
     let reason = body
         .and_then(|JsonBody(body)| body.reason)
         .unwrap_or_default();
-    let act = Act::new("queue.retry", caller, id, reason, &correlation_id);
-    let now = act.retry(&state).await?;
+    let actor = actor(&caller, &reason, &correlation_id);
+    let now = desk::act(&state.db, &state.queue, Act::Retry, id, actor).await?;
     Ok(Envelope::of(
         StatusCode::ACCEPTED,
         &correlation_id,
@@ -362,8 +362,8 @@ async fn discard(
         let what = "is needed: say why this change shall not reach the CRM".to_owned();
         return Err(ApiError::validation([("reason".to_owned(), what)].into()));
     };
-    let act = Act::new("queue.discard", caller, id, reason, &correlation_id);
-    act.discard(&state).await?;
+    let actor = actor(&caller, &reason, &correlation_id);
+    desk::act(&state.db, &state.queue, Act::Discard, id, actor).await?;
     Ok(Envelope::of(
         StatusCode::OK,
         &correlation_id,
@@ -372,74 +372,11 @@ async fn discard(
     ))
 }
 
-/// What a person does, with what the audit log keeps of it. It is committed with the act itself.
-struct Act {
-    action: &'static str,
-    caller: Caller,
-    subject: OperationId,
-    reason: String,
-    correlation_id: String,
-}
-
-impl Act {
-    fn new(
-        action: &'static str,
-        caller: Caller,
-        subject: OperationId,
-        reason: String,
-        correlation_id: &CorrelationId,
-    ) -> Self {
-        Act {
-            action,
-            caller,
-            subject,
-            reason,
-            correlation_id: correlation_id.to_string(),
-        }
-    }
-
-    /// Tries the operation again; gives the one that will do the work.
-    async fn retry(self, state: &AppState) -> Result<OperationId, QueueError> {
-        let queue = state.queue.clone();
-        state
-            .db
-            .write("retry", move |conn| {
-                Box::pin(async move {
-                    let now = queue
-                        .retry_in(conn, self.subject, &self.caller.name, &self.reason)
-                        .await?;
-                    self.note(conn).await?;
-                    Ok::<_, QueueError>(now)
-                })
-            })
-            .await
-    }
-
-    /// Gives the operation up.
-    async fn discard(self, state: &AppState) -> Result<OperationId, QueueError> {
-        let queue = state.queue.clone();
-        state
-            .db
-            .write("discard", move |conn| {
-                Box::pin(async move {
-                    queue
-                        .discard_in(conn, self.subject, &self.caller.name, &self.reason)
-                        .await?;
-                    self.note(conn).await?;
-                    Ok::<_, QueueError>(self.subject)
-                })
-            })
-            .await
-    }
-
-    async fn note(&self, conn: &mut Conn) -> Result<(), DbError> {
-        let entry = audit::Entry {
-            actor: &self.caller.name,
-            action: self.action,
-            subject: &self.subject.to_string(),
-            reason: Some(self.reason.as_str()).filter(|reason| !reason.is_empty()),
-            correlation_id: Some(&self.correlation_id),
-        };
-        audit::record(conn, Ts::now(), &entry).await
+/// Who acts through this request.
+fn actor(caller: &Caller, reason: &str, correlation_id: &CorrelationId) -> Actor {
+    Actor {
+        name: caller.name.clone(),
+        reason: reason.to_owned(),
+        correlation_id: correlation_id.to_string(),
     }
 }

@@ -2,17 +2,18 @@
 
 use askama::Template;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::Response;
 use pugmark_queue::db::Ts;
 
+use super::frame::{Frame, show, store_down};
 use crate::http::AppState;
 use crate::http::api::status::{self, StatusBody, age, grouped};
 
 /// The whole page.
 #[derive(Template)]
-#[template(path = "home.html")]
+#[template(path = "console/home.html")]
 struct Page {
+    frame: Frame,
     status: StatusBody,
     lamp: Lamp,
     tiles: Vec<Tile>,
@@ -22,7 +23,7 @@ struct Page {
 
 /// Only what changes, for the script that refreshes the page.
 #[derive(Template)]
-#[template(path = "home.html", block = "live")]
+#[template(path = "console/home.html", block = "live")]
 struct Live {
     status: StatusBody,
     lamp: Lamp,
@@ -51,55 +52,44 @@ struct Finished {
 }
 
 /// `GET /`
-pub(super) async fn page(State(state): State<AppState>) -> Response {
+pub(super) async fn page(State(state): State<AppState>, frame: Frame) -> Response {
     match gather(&state).await {
-        Ok((status, lamp, tiles, finished, crm)) => render(&Page {
+        Ok((status, lamp, tiles, finished, crm)) => show(&Page {
+            frame,
             status,
             lamp,
             tiles,
             finished,
             crm,
         }),
-        Err(response) => response,
+        Err(error) => store_down(&frame, &error),
     }
 }
 
 /// `GET /console/home`
-pub(super) async fn fragment(State(state): State<AppState>) -> Response {
+pub(super) async fn fragment(State(state): State<AppState>, frame: Frame) -> Response {
     match gather(&state).await {
-        Ok((status, lamp, tiles, finished, crm)) => render(&Live {
+        Ok((status, lamp, tiles, finished, crm)) => show(&Live {
             status,
             lamp,
             tiles,
             finished,
             crm,
         }),
-        Err(response) => response,
+        Err(error) => store_down(&frame, &error),
     }
 }
 
 type Gathered = (StatusBody, Lamp, Vec<Tile>, Vec<Finished>, String);
 
-async fn gather(state: &AppState) -> Result<Gathered, Response> {
-    let failed = |error: &dyn std::fmt::Display| {
-        tracing::error!(%error, "the console cannot read the store");
-        let text = "The store does not answer. Nothing is lost: what is captured waits. Look at the log of `pugmark serve`.";
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            [(header::RETRY_AFTER, "5")],
-            text,
-        )
-            .into_response()
-    };
-    let status = status::gather(state)
-        .await
-        .map_err(|error| failed(&error.message))?;
+async fn gather(state: &AppState) -> Result<Gathered, String> {
+    let status = status::gather(state).await.map_err(|error| error.message)?;
     let since = Ts::now().before(std::time::Duration::from_secs(24 * 3600));
     let finished = state
         .queue
         .completed_since(since)
         .await
-        .map_err(|error| failed(&error))?;
+        .map_err(|error| error.to_string())?;
     let finished = finished
         .into_iter()
         .map(|(kind, count)| Finished { kind, count })
@@ -185,14 +175,4 @@ fn tiles(status: &StatusBody) -> Vec<Tile> {
             class: if status.dead == 0 { "good" } else { "bad" },
         },
     ]
-}
-
-fn render(template: &impl Template) -> Response {
-    match template.render() {
-        Ok(html) => Html(html).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "a page could not be rendered");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-    }
 }

@@ -96,6 +96,7 @@ async fn a_full_store_is_507_and_nothing_is_half_written(mut world: World) {
 
 async fn a_store_that_is_gone_is_503_in_words(mut world: World) {
     let (running, api) = quiet(&mut world).await;
+    let person = crate::console::Browser::signed_in(&running, pugmark::people::Role::Viewer).await;
     running.db.clone().close().await;
 
     for (method, path) in [
@@ -120,7 +121,7 @@ async fn a_store_that_is_gone_is_503_in_words(mut world: World) {
         answer(api.bare(Method::GET, "/health/live")).await.status,
         200
     );
-    let page = answer(api.bare(Method::GET, "/")).await;
+    let page = person.get("/").await;
     assert_eq!(page.status, 503);
     assert!(
         page.text.contains("The store does not answer"),

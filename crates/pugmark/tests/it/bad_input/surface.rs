@@ -1,8 +1,10 @@
 //! What every answer has in common, and the list of all routes.
 
 use pugmark::config;
+use pugmark::people::Role;
 use reqwest::Method;
 
+use crate::console::Browser;
 use crate::harness::{World, on_both_databases};
 use crate::http::{Api, answer, keys};
 
@@ -30,7 +32,8 @@ async fn methods_that_do_not_exist_are_405_with_what_does(mut world: World) {
     assert_eq!(options.header("access-control-allow-origin"), "");
     let head = answer(api.request(Method::HEAD, CUSTOMERS)).await;
     assert_eq!((head.status, head.text.as_str()), (200, ""));
-    let head = answer(api.bare(Method::HEAD, "/")).await;
+    let person = Browser::signed_in(&running, Role::Viewer).await;
+    let head = answer(person.request(Method::HEAD, "/")).await;
     assert_eq!((head.status, head.text.as_str()), (200, ""));
     running.shutdown().await;
 }
@@ -39,6 +42,7 @@ async fn every_answer_carries_the_security_headers(mut world: World) {
     let (running, api) = quiet(&mut world).await;
     for path in [
         "/",
+        "/sign-in",
         "/assets/console.css",
         "/openapi.json",
         "/health",
@@ -89,6 +93,7 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     GET /api/internal/beneficiaries/{id}
     GET /api/internal/brand-ambassadors
     GET /api/internal/brand-ambassadors/{id}
+    GET /api/internal/console/users
     GET /api/internal/customers
     GET /api/internal/customers/{id}
     GET /api/internal/customers/{id}/beneficiaries
@@ -140,6 +145,8 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     PATCH /api/internal/vtiger/lead-conversions/{recordId}
     PATCH /api/internal/vtiger/users/{userId}/status
     POST /api/internal/brand-ambassadors
+    POST /api/internal/console/users
+    POST /api/internal/console/users/{user}/{action}
     POST /api/internal/customers
     POST /api/internal/customers/{id}/beneficiaries
     POST /api/internal/customers/{id}/dependants
@@ -224,8 +231,8 @@ async fn the_console_shows_its_content_without_any_script(mut world: World) {
         )
         .expect("a person makes a contact");
     let running = world.start().await;
-    let api = Api::of(&running);
-    let empty = answer(api.bare(Method::GET, "/")).await;
+    let person = Browser::signed_in(&running, Role::Viewer).await;
+    let empty = person.get("/").await;
     assert_eq!(empty.status, 200);
     assert!(empty.header("content-type").starts_with("text/html"));
     for text in ["<h1>Fine</h1>", "0 of 0", "no dead letters", "Nothing yet"] {
@@ -243,7 +250,7 @@ async fn the_console_shows_its_content_without_any_script(mut world: World) {
         .set(&customer, "email", "'taken@example.co.ke'")
         .await;
     program.wait_until_idle().await;
-    let trouble = answer(api.bare(Method::GET, "/")).await;
+    let trouble = person.get("/").await;
     for text in [
         "<h1>Needs a person</h1>",
         "One change could not be delivered",
@@ -253,7 +260,7 @@ async fn the_console_shows_its_content_without_any_script(mut world: World) {
     }
     assert!(
         !trouble.text.contains("taken@example.co.ke"),
-        "no customer's data on a page that asks for no login"
+        "no customer's data on the page of a viewer"
     );
     running.shutdown().await;
     world.crm_settings().enabled = false;

@@ -35,6 +35,7 @@ pub(crate) fn settings(store: &str, crm: &VtigerSandbox) -> Settings {
             shutdown_grace: Duration::from_secs(10),
             token: Some(SecretString::from(TOKEN)),
         },
+        console: config::Console::default(),
         database: config::Database {
             connections: 4,
             ..config::Database::new(store)

@@ -65,7 +65,7 @@ async fn the_keyboard_reaches_everything_in_order_and_the_focus_is_seen() {
 }
 
 /// Everything that a machine can say about accessibility, as a list of complaints.
-const COMPLAINTS: &str = r#"(() => {
+pub(crate) const COMPLAINTS: &str = r#"(() => {
   const complaints = [];
   const numbers = (text) => (text.match(/[\d.]+%?/g) || []).map(Number);
   const colour = (text) => {

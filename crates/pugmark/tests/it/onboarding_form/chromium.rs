@@ -253,6 +253,11 @@ impl Browser {
 
     /// Keeps a picture of the whole page beside what is built.
     pub(crate) async fn picture(&mut self, name: &str) -> PathBuf {
+        self.picture_of("onboarding", name).await
+    }
+
+    /// The same, of another part of the house.
+    pub(crate) async fn picture_of(&mut self, part: &str, name: &str) -> PathBuf {
         self.value("window.scrollTo(0, 0)").await;
         let metrics = self.call("Page.getLayoutMetrics", json!({})).await;
         let size = &metrics["cssContentSize"];
@@ -265,7 +270,7 @@ impl Browser {
             .expect("base64");
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/screenshots");
         std::fs::create_dir_all(&folder).expect("a folder");
-        let path = folder.join(format!("onboarding-{name}.png"));
+        let path = folder.join(format!("{part}-{name}.png"));
         std::fs::write(&path, bytes).expect("written");
         path
     }

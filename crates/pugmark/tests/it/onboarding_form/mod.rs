@@ -1,9 +1,9 @@
 //! The onboarding form: what a portal or a client sends is in the lead or contact in the end, once, and bank data nowhere else.
 
-mod accessibility;
+pub(crate) mod accessibility;
 mod api;
 mod browser;
-mod chromium;
+pub(crate) mod chromium;
 mod clients;
 mod drafts;
 mod faults;

@@ -25,11 +25,8 @@ async fn status(running: &Running) -> Value {
 }
 
 async fn home(running: &Running) -> String {
-    let address = running.address.expect("the API runs");
-    let page = reqwest::get(format!("http://{address}/"))
-        .await
-        .expect("it answers");
-    page.text().await.expect("text")
+    let person = crate::console::Browser::signed_in(running, pugmark::people::Role::Viewer).await;
+    person.get("/").await.text
 }
 
 /// Waits until the status shows this state.

@@ -50,7 +50,8 @@ async fn linked_contacts_are_proved_equal_bit_by_bit_and_the_status_says_so(mut 
         "{words}"
     );
     assert!(status["proof"]["oldestAt"].is_string());
-    let page = crate::http::answer(api.bare(reqwest::Method::GET, "/")).await;
+    let person = crate::console::Browser::signed_in(&running, pugmark::people::Role::Viewer).await;
+    let page = person.get("/").await;
     assert!(page.text.contains("Proved equal"), "{}", page.text);
     // What is proved is not looked at again at once.
     let before = world.traffic();

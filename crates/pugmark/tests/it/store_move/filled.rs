@@ -155,6 +155,14 @@ fn by_hand(customer: &str) -> Vec<String> {
          correlation_id, created_at, updated_at, ended_at) VALUES ($id, '10x5', 'api', X'aa', X'bb', 'saved', 'p', 'c-10', 1, 2, 3)",
         "INSERT INTO onboarding_drafts (client_id, draft_id, sealed, updated_at) VALUES ('10x5', $id, X'cc', 1700000000000001)",
         "INSERT INTO onboarding_links (client_id, generation, updated_at, updated_by) VALUES ('10x5', 2, 1700000000000001, 'me')",
+        "INSERT INTO console_users (user_id, name, email, email_key, role, password_hash, created_at, created_by) \
+         VALUES ($id, 'Asha', 'Asha@example.org', 'asha@example.org', 'admin', '$argon2id$x', 1700000000000001, 'me')",
+        "INSERT INTO console_sessions (session_id, digest, user_id, opened_with, user_agent, peer, created_at, seen_at, expires_at) \
+         VALUES ($id, X'aa01', $id, 'password', '', '127.0.0.1', 1700000000000001, 1700000000000001, 1700000000000002)",
+        "INSERT INTO console_links (link_id, digest, purpose, user_id, created_at, created_by, expires_at) \
+         VALUES ($id, X'aa02', 'password', $id, 1700000000000001, 'me', 1700000000000002)",
+        "INSERT INTO console_sign_ins (subject, failures, last_at, wait_until) \
+         VALUES ('peer:127.0.0.1', 2, 1700000000000001, 1700000000000001)",
         "INSERT INTO maxio_slot_waits (waiter, since, seen_at) VALUES ($id, 1700000000000001, 1700000000000001)",
         "INSERT INTO maxio_debits (subscription_id, event_id, said, received_at) VALUES ('s-1', 9, 'failed', 1700000000000001)",
         "INSERT INTO partners (\"partnerName\") VALUES ('Other')",

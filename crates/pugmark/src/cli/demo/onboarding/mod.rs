@@ -112,6 +112,7 @@ async fn keep_running(running: &Running, site: &Site, token: &str, json: bool) {
         say(format!(
             "\nPugmark still runs at http://{address}/; its jobs: pugmark jobs --server http://{address} --token {token} list"
         ));
+        say(super::entrance(&running.db, address).await);
     }
     say(format!(
         "The look-alikes: vTiger {}, Maxio {}",

@@ -9,7 +9,8 @@ use pugmark_queue::{BulkFilter, DeadGroup, OperationId, QueueError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Act;
+use super::actor;
+use crate::desk::{self, Act};
 use crate::http::AppState;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
@@ -146,14 +147,8 @@ pub(super) async fn retry_many(
     let reason = request.reason.unwrap_or_default();
     let body = meant
         .each(&state, |id| {
-            Act::new(
-                "queue.retry",
-                caller.clone(),
-                id,
-                reason.clone(),
-                &correlation_id,
-            )
-            .retry(&state)
+            let actor = actor(&caller, &reason, &correlation_id);
+            desk::act(&state.db, &state.queue, Act::Retry, id, actor)
         })
         .await?;
     Ok(Envelope::of(
@@ -183,14 +178,8 @@ pub(super) async fn discard_many(
     let meant = Meant::of(&state, &request).await?;
     let body = meant
         .each(&state, |id| {
-            Act::new(
-                "queue.discard",
-                caller.clone(),
-                id,
-                reason.clone(),
-                &correlation_id,
-            )
-            .discard(&state)
+            let actor = actor(&caller, &reason, &correlation_id);
+            desk::act(&state.db, &state.queue, Act::Discard, id, actor)
         })
         .await?;
     Ok(Envelope::of(

@@ -1,0 +1,96 @@
+//! An operation as one line of a list.
+
+use pugmark_queue::db::Ts;
+use pugmark_queue::{OperationRecord, Status, codes};
+
+use crate::flows::insurance::plan;
+use crate::http::console::masking;
+use crate::http::console::moment::Moment;
+
+/// How an operation stands, by colour and by word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Badge {
+    pub(super) class: &'static str,
+    pub(super) word: &'static str,
+}
+
+impl Badge {
+    pub(super) fn of(record: &OperationRecord) -> Self {
+        let (class, word) = match record.status {
+            Status::Processing => ("brand", "Running"),
+            Status::Completed if record.superseded_by.is_some() => ("", "Merged"),
+            Status::Completed if record.error_code.as_deref() == Some(codes::DISCARDED) => {
+                ("", "Discarded")
+            }
+            Status::Completed => ("good", "Done"),
+            Status::Failed if record.is_dead() => ("bad", "Dead"),
+            Status::Failed if record.dead_at.is_some() => ("", "Taken over"),
+            Status::Failed => ("wait", "Retrying"),
+            Status::Pending if record.blocked_by.is_some() => ("wait", "Blocked"),
+            Status::Pending => ("", "Waiting"),
+        };
+        Badge { class, word }
+    }
+}
+
+/// One line.
+pub(super) struct Line {
+    pub(super) id: String,
+    pub(super) kind: String,
+    pub(super) entity_type: String,
+    pub(super) entity_id: String,
+    /// The filter that finds what else concerns the record.
+    pub(super) record_filter: String,
+    pub(super) badge: Badge,
+    pub(super) code: Option<String>,
+    pub(super) message: Option<String>,
+    pub(super) attempts: i32,
+    pub(super) queued: Moment,
+    pub(super) next: Option<Moment>,
+}
+
+impl Line {
+    /// `personal`: whoever looks may see personal data.
+    pub(super) fn of(record: OperationRecord, personal: bool, now: Ts) -> Self {
+        let open = record.status != Status::Completed;
+        let message = record.error_message.clone().filter(|_| open);
+        Line {
+            id: record.id.to_string(),
+            badge: Badge::of(&record),
+            record_filter: record_filter(&record.entity_type, &record.entity_id),
+            code: record.error_code.clone().filter(|_| open),
+            message: message.map(|message| told(&message, personal)),
+            attempts: record.attempts + record.inherited_attempts,
+            queued: Moment::of(record.created_at, now),
+            next: record
+                .is_waiting()
+                .then(|| Moment::of(record.next_attempt_at, now)),
+            kind: record.kind,
+            entity_type: record.entity_type,
+            entity_id: record.entity_id,
+        }
+    }
+}
+
+/// A sentence, as this person may see it.
+pub(super) fn told(sentence: &str, personal: bool) -> String {
+    if personal {
+        sentence.to_owned()
+    } else {
+        masking::sentence(sentence)
+    }
+}
+
+/// The filter that finds the operations on a record.
+pub(super) fn record_filter(entity_type: &str, entity_id: &str) -> String {
+    let quoted = if entity_id.contains(char::is_whitespace) {
+        format!("\"{entity_id}\"")
+    } else {
+        entity_id.to_owned()
+    };
+    match entity_type {
+        plan::CUSTOMER => format!("customer:{quoted}"),
+        plan::USER => format!("user:{quoted}"),
+        other => format!("record:{other}/{quoted}"),
+    }
+}

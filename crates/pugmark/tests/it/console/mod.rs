@@ -1,0 +1,18 @@
+//! The console, as people with a browser meet it.
+
+mod browser;
+mod chromium;
+mod forms;
+mod links;
+mod logs;
+mod operations;
+mod people;
+mod planted;
+mod problems;
+mod routes;
+mod sessions;
+mod sign_in;
+mod supabase;
+mod theme;
+
+pub(crate) use browser::{Browser, form_token};
