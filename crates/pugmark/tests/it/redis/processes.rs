@@ -29,7 +29,7 @@ mod postgres {
         command
     }
 
-    /// Makes the tables before any process runs, so that work waits for all of them.
+    /// Makes the tables before any process runs: work can wait for all of them, and they do not make them at the same moment.
     async fn migrate(world: &World, folder: &Path) {
         let ended = run(configured(world, folder, &["migrate"])).await;
         assert_eq!(ended.code, 0, "{}", ended.stderr);
@@ -123,6 +123,7 @@ mod postgres {
         };
         let folder = tempfile::tempdir().expect("a folder");
         let command = || process(&world, &redis, folder.path());
+        migrate(&world, folder.path()).await;
         let (first, second) = tokio::join!(Serving::start(command()), Serving::start(command()));
         let program = world.other_program().await;
         let once = Match::operations(&["create"], Occurrence::Nth(10));
