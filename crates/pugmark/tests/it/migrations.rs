@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures::future::try_join_all;
 use pugmark::capture::triggers;
-use pugmark::store;
+use pugmark::{config, store};
 use pugmark_queue::db::{Conn, Engine, Ts};
 use pugmark_queue::on;
 use pugmark_queue::testing::TestDb;
@@ -34,6 +35,21 @@ fn both_folders_hold_the_same_versions() {
         versions.iter().collect::<BTreeSet<_>>().len(),
         versions.len()
     );
+}
+
+#[tokio::test]
+async fn processes_that_start_at_once_on_an_empty_database_do_not_collide() {
+    let Some(empty) = TestDb::postgres().await else {
+        return;
+    };
+    let settings = config::Database::new(empty.url());
+    let opened = (0..6).map(|_| store::open(&settings));
+    let opened = try_join_all(opened).await.expect("it opens");
+    let all = opened.iter().map(store::migrate);
+    try_join_all(all).await.expect("each of them starts");
+    let mut conn = opened[0].read().await.expect("a connection");
+    let missing = triggers::missing(&mut conn).await.expect("a list");
+    assert_eq!(missing, Vec::<String>::new());
 }
 
 /// Table -> column -> whether it may be NULL.

@@ -65,6 +65,8 @@ pub async fn missing(conn: &mut Conn) -> Result<Vec<String>, DbError> {
 
 /// How long a step waits for a table. Whoever wants to write the table waits behind it, so it is short.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '1s'";
+/// Processes that start at the same moment install the same functions, which PostgreSQL refuses to one of two that do so at once.
+const ONE_AT_A_TIME: &str = "SELECT pg_advisory_xact_lock(hashtext('pugmark'), hashtext('capture'))";
 /// How often it is tried, and the pause in between, in which writers go on.
 const TRIES: u32 = 15;
 const PAUSE: Duration = Duration::from_millis(500);
@@ -88,7 +90,9 @@ async fn attempt(db: &Db, step: &Step) -> Result<(), DbError> {
     db.write("capture", move |conn| {
         Box::pin(async move {
             if conn.engine() == Engine::Postgres {
-                execute(conn, LOCK_TIMEOUT.to_owned()).await?;
+                for first in [LOCK_TIMEOUT, ONE_AT_A_TIME] {
+                    execute(conn, first.to_owned()).await?;
+                }
             }
             for statement in statements {
                 execute(conn, statement).await?;
