@@ -23,7 +23,8 @@ pub(super) fn is_secure(headers: &HeaderMap, public_url: Option<&str>) -> bool {
     if text("x-forwarded-proto").is_some_and(|proto| proto.eq_ignore_ascii_case("https")) {
         return true;
     }
-    if text("origin").is_some_and(|origin| origin.starts_with("https://")) {
+    let origin = text("origin").and_then(|origin| origin.strip_prefix("https://"));
+    if origin.is_some() && origin == text("host") {
         return true;
     }
     let public = public_url.and_then(|url| url.strip_prefix("https://"));
@@ -154,9 +155,18 @@ mod tests {
         assert!(is_secure(&headers(&[("x-forwarded-proto", "https")]), None));
         assert!(is_secure(&headers(&[("host", "sync.example.org")]), public));
         assert!(is_secure(
-            &headers(&[("origin", "https://sync.example.org")]),
+            &headers(&[
+                ("origin", "https://sync.example.org"),
+                ("host", "sync.example.org")
+            ]),
             None
         ));
+        // Another site does not decide how this one is reached.
+        let foreign = headers(&[
+            ("origin", "https://evil.example"),
+            ("host", "sync.example.org"),
+        ]);
+        assert!(!is_secure(&foreign, None));
         assert!(!is_secure(&headers(&[("host", "127.0.0.1:3000")]), public));
         assert!(!is_secure(&headers(&[("host", "sync.example.org")]), None));
     }

@@ -123,7 +123,8 @@ async fn gather(state: &AppState, person: &Person) -> Result<Vec<Row>, DbError> 
 fn row(user: User, sessions: Vec<SessionShown>, person: &Person, now: Ts) -> Row {
     let role: Option<Role> = user.role.parse().ok();
     let supabase = user.login_id.is_some();
-    let badge = match (user.disabled_at.is_some(), user.has_password || supabase) {
+    let known = user.has_password || supabase || user.seen_at.is_some();
+    let badge = match (user.disabled_at.is_some(), known) {
         (true, _) => ("bad", "Disabled"),
         (false, false) => ("wait", "Invited"),
         (false, true) => ("good", "Active"),

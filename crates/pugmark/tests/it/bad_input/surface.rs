@@ -6,7 +6,7 @@ use reqwest::Method;
 
 use crate::console::Browser;
 use crate::harness::{World, on_both_databases};
-use crate::http::{Api, answer, keys};
+use crate::http::{answer, keys};
 
 use super::*;
 
