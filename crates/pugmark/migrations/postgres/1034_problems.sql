@@ -1,5 +1,7 @@
 -- Operations that failed, by cause, with the time of the last failure: the problems of the console are counted along it.
-CREATE INDEX queue_problems ON pugmark.vtiger_sync_queue (kind, error_code, updated_at) WHERE status = 'FAILED' AND heir IS NULL;
+-- Its last condition, which every row fulfils, is there because SQLite's has it.
+CREATE INDEX queue_problems ON pugmark.vtiger_sync_queue (kind, error_code, updated_at)
+    WHERE status = 'FAILED' AND heir IS NULL AND lane_seq >= 0;
 
 -- What people said of a problem: one row for each kind and code. Its history is in audit_log.
 CREATE TABLE pugmark.problem_marks (

@@ -2,7 +2,7 @@
 -- Its last condition, which every row fulfils, keeps SQLite from taking it for other lists of failed operations: they are
 -- ordered by id, and it would sort them.
 CREATE INDEX queue_problems ON vtiger_sync_queue (kind, error_code, updated_at)
-    WHERE status = 'FAILED' AND heir IS NULL AND updated_at IS NOT NULL;
+    WHERE status = 'FAILED' AND heir IS NULL AND lane_seq >= 0;
 
 -- What people said of a problem: one row for each kind and code. Its history is in audit_log.
 CREATE TABLE problem_marks (

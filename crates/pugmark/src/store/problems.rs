@@ -7,7 +7,7 @@ use pugmark_queue::db::{Conn, DbError, Ts};
 use pugmark_queue::on;
 
 /// Operations of one kind that failed with one code, dead or tried again.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
     /// Their kind.
     pub kind: String,
@@ -26,40 +26,75 @@ pub const COUNTED: i64 = 10_000;
 /// So many operations of a group are looked at closely, the latest failures first.
 pub const LOOKED_AT: i64 = 1_000;
 
-/// `$1` counts up to so many. First the kinds, then the codes of each: SQLite finds neither by comparing both at once.
-pub const GROUPS: &str = "WITH RECURSIVE kinds(kind) AS (\
-     SELECT (SELECT q.kind FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL AND q.updated_at IS NOT NULL \
-     ORDER BY q.kind LIMIT 1) \
-     UNION ALL \
-     SELECT (SELECT q.kind FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL AND q.updated_at IS NOT NULL \
-     AND q.kind > k.kind ORDER BY q.kind LIMIT 1) FROM kinds AS k WHERE k.kind IS NOT NULL), \
-     causes(kind, error_code) AS (\
-     SELECT k.kind, (SELECT q.error_code FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL \
-     AND q.updated_at IS NOT NULL AND q.kind = k.kind AND q.error_code IS NOT NULL ORDER BY q.error_code LIMIT 1) \
-     FROM kinds AS k WHERE k.kind IS NOT NULL \
-     UNION ALL \
-     SELECT g.kind, (SELECT q.error_code FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL \
-     AND q.updated_at IS NOT NULL AND q.kind = g.kind AND q.error_code > g.error_code ORDER BY q.error_code LIMIT 1) \
-     FROM causes AS g WHERE g.error_code IS NOT NULL) \
-     SELECT g.kind, g.error_code, \
-     (SELECT count(*) FROM (SELECT 1 FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL \
-     AND q.updated_at IS NOT NULL AND q.kind = g.kind AND q.error_code = g.error_code ORDER BY q.updated_at LIMIT $1) AS counted) \
-     AS operations, \
-     (SELECT min(q.updated_at) FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL \
-     AND q.updated_at IS NOT NULL AND q.kind = g.kind AND q.error_code = g.error_code) AS first, \
-     (SELECT max(q.updated_at) FROM vtiger_sync_queue AS q WHERE q.status = 'FAILED' AND q.heir IS NULL \
-     AND q.updated_at IS NOT NULL AND q.kind = g.kind AND q.error_code = g.error_code) AS last \
-     FROM causes AS g WHERE g.error_code IS NOT NULL ORDER BY g.kind, g.error_code";
+/// $1 kind, $2 code: the next code of this kind.
+pub const NEXT_CODE: &str = "SELECT kind, error_code FROM vtiger_sync_queue WHERE status = 'FAILED' AND heir IS NULL \
+     AND lane_seq >= 0 AND kind = $1 AND error_code > $2 ORDER BY error_code LIMIT 1";
 
-/// Every group, in the order of kind and code.
+/// $1 kind: the next kind, with its first code.
+pub const NEXT_KIND: &str = "SELECT kind, error_code FROM vtiger_sync_queue WHERE status = 'FAILED' AND heir IS NULL \
+     AND lane_seq >= 0 AND kind > $1 AND error_code IS NOT NULL ORDER BY kind, error_code LIMIT 1";
+
+/// $1 kind, $2 code, $3 counts up to so many.
+pub const MEASURE: &str = "SELECT (SELECT count(*) FROM (SELECT 1 FROM vtiger_sync_queue WHERE status = 'FAILED' AND heir IS NULL \
+     AND lane_seq >= 0 AND kind = $1 AND error_code = $2 ORDER BY updated_at LIMIT $3) AS counted), \
+     (SELECT min(updated_at) FROM vtiger_sync_queue WHERE status = 'FAILED' AND heir IS NULL AND lane_seq >= 0 \
+     AND kind = $1 AND error_code = $2), \
+     (SELECT max(updated_at) FROM vtiger_sync_queue WHERE status = 'FAILED' AND heir IS NULL AND lane_seq >= 0 \
+     AND kind = $1 AND error_code = $2)";
+
+/// Every group, in the order of kind and code. Small statements in turn: as one, PostgreSQL takes it for so great a work that it
+/// spends most of a second on compiling it.
 ///
 /// # Errors
 /// Whatever the database says.
 pub async fn groups(conn: &mut Conn) -> Result<Vec<Group>, DbError> {
-    Ok(on!(conn, |c| sqlx::query_as(GROUPS)
-        .bind(COUNTED + 1)
-        .fetch_all(c)
+    let mut groups = Vec::new();
+    let mut place = next_kind(conn, "").await?;
+    while let Some((kind, error_code)) = place {
+        groups.extend(measured(conn, &kind, &error_code).await?);
+        place = match next_code(conn, &kind, &error_code).await? {
+            Some(next) => Some(next),
+            None => next_kind(conn, &kind).await?,
+        };
+    }
+    Ok(groups)
+}
+
+async fn next_code(
+    conn: &mut Conn,
+    kind: &str,
+    code: &str,
+) -> Result<Option<(String, String)>, DbError> {
+    Ok(on!(conn, |c| sqlx::query_as(NEXT_CODE)
+        .bind(kind)
+        .bind(code)
+        .fetch_optional(c)
         .await)?)
+}
+
+async fn next_kind(conn: &mut Conn, kind: &str) -> Result<Option<(String, String)>, DbError> {
+    Ok(on!(conn, |c| sqlx::query_as(NEXT_KIND)
+        .bind(kind)
+        .fetch_optional(c)
+        .await)?)
+}
+
+/// `None` when its last operation has gone meanwhile.
+async fn measured(conn: &mut Conn, kind: &str, code: &str) -> Result<Option<Group>, DbError> {
+    let (operations, first, last): (i64, Option<Ts>, Option<Ts>) =
+        on!(conn, |c| sqlx::query_as(MEASURE)
+            .bind(kind)
+            .bind(code)
+            .bind(COUNTED + 1)
+            .fetch_one(c)
+            .await)?;
+    Ok(first.zip(last).map(|(first, last)| Group {
+        kind: kind.to_owned(),
+        error_code: code.to_owned(),
+        operations,
+        first,
+        last,
+    }))
 }
 
 /// What the latest failures of a group have in common.
@@ -82,7 +117,7 @@ pub const LOOK: &str = "SELECT count(*) AS operations, count(dead_at) AS dead, \
      min(CASE WHEN dead_at IS NULL THEN next_attempt_at END) AS next_attempt_at, count(DISTINCT lane) AS lanes, \
      count(DISTINCT CASE WHEN lane LIKE 'customer:%' THEN lane END) AS customers \
      FROM (SELECT dead_at, next_attempt_at, lane FROM vtiger_sync_queue WHERE status = 'FAILED' AND heir IS NULL \
-     AND updated_at IS NOT NULL AND kind = $1 AND error_code = $2 ORDER BY updated_at DESC LIMIT $3) AS latest";
+     AND lane_seq >= 0 AND kind = $1 AND error_code = $2 ORDER BY updated_at DESC LIMIT $3) AS latest";
 
 /// Looks at the latest failures of a group.
 ///
@@ -98,7 +133,7 @@ pub async fn look(conn: &mut Conn, kind: &str, code: &str) -> Result<Look, DbErr
 }
 
 /// $1 kind, $2 code.
-pub const EXAMPLE: &str = "SELECT error_message FROM vtiger_sync_queue WHERE status = 'FAILED' AND heir IS NULL AND updated_at IS NOT NULL AND kind = $1 \
+pub const EXAMPLE: &str = "SELECT error_message FROM vtiger_sync_queue WHERE status = 'FAILED' AND heir IS NULL AND lane_seq >= 0 AND kind = $1 \
      AND error_code = $2 ORDER BY updated_at DESC LIMIT 1";
 
 /// What the latest failure of a group said.
