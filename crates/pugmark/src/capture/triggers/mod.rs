@@ -66,7 +66,8 @@ pub async fn missing(conn: &mut Conn) -> Result<Vec<String>, DbError> {
 /// How long a step waits for a table. Whoever wants to write the table waits behind it, so it is short.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '1s'";
 /// Processes that start at the same moment install the same functions, which PostgreSQL refuses to one of two that do so at once.
-const ONE_AT_A_TIME: &str = "SELECT pg_advisory_xact_lock(hashtext('pugmark'), hashtext('capture'))";
+const ONE_AT_A_TIME: &str =
+    "SELECT pg_advisory_xact_lock(hashtext('pugmark'), hashtext('capture'))";
 /// How often it is tried, and the pause in between, in which writers go on.
 const TRIES: u32 = 15;
 const PAUSE: Duration = Duration::from_millis(500);

@@ -1,7 +1,7 @@
 //! The console: server-rendered pages, our own stylesheet and script, nothing from anywhere else.
 //!
-//! A screen is a handler in the list of [`screens`], which says what whoever asks must be allowed to do; a template that extends
-//! `console/layout.html`; and an entry in [`nav`]. The [`guard`] stands before every one of them: who it is, whether they may, whether
+//! A screen is a handler in the list of `screens`, which says what whoever asks must be allowed to do; a template that extends
+//! `console/layout.html`; and an entry in `nav`. The `guard` stands before every one of them: who it is, whether they may, whether
 //! a form was meant.
 
 pub mod accounts;
