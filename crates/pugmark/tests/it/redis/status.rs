@@ -1,9 +1,11 @@
 //! What the status and the console say of Redis.
 
 use pugmark::app::Running;
+use pugmark::people::Role;
 use serde_json::Value;
 
 use super::*;
+use crate::console::Browser;
 use crate::harness::{TOKEN, eventually};
 
 with_a_redis!(
@@ -25,11 +27,8 @@ async fn status(running: &Running) -> Value {
 }
 
 async fn home(running: &Running) -> String {
-    let address = running.address.expect("the API runs");
-    let page = reqwest::get(format!("http://{address}/"))
-        .await
-        .expect("it answers");
-    page.text().await.expect("text")
+    let viewer = Browser::signed_in(running, Role::Viewer).await;
+    viewer.get("/").await.text
 }
 
 /// Waits until the status shows this state.
