@@ -36,28 +36,26 @@ impl LeaderBody {
     pub fn of(standing: &Standing, process: &str) -> Self {
         if let Some(since) = standing.vacant_since() {
             let missing = standing.now.since(since) > BETWEEN;
-            let since = since.timestamp().to_string();
             return LeaderBody {
                 process: None,
                 here: false,
                 term: standing.epoch,
                 missing,
-                words: format!("no process does it since {since}"),
-                since,
+                words: format!("no process does it since {:.0}", since.timestamp()),
+                since: since.timestamp().to_string(),
                 error_code: Some(Code::NoLeader.to_string()),
             };
         }
         let holder = standing.holder.clone().unwrap_or_default();
         let since = standing.taken_at.unwrap_or(standing.now);
-        let since = since.timestamp().to_string();
         let here = holder == process;
         let whose = if here { "this process" } else { &holder };
         LeaderBody {
             here,
             term: standing.epoch,
             missing: false,
-            words: format!("done by {whose} since {since}"),
-            since,
+            words: format!("done by {whose} since {:.0}", since.timestamp()),
+            since: since.timestamp().to_string(),
             error_code: None,
             process: Some(holder),
         }

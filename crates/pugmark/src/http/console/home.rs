@@ -43,6 +43,8 @@ struct Tile {
     value: String,
     note: String,
     class: &'static str,
+    /// Where what it counts is listed.
+    list: Option<&'static str>,
 }
 
 /// What was finished in the last day, by kind.
@@ -133,6 +135,7 @@ fn tiles(status: &StatusBody) -> Vec<Tile> {
             value: format!("{synced} of {known}"),
             note: "both sides last agreed".to_owned(),
             class: if synced == known { "good" } else { "" },
+            list: None,
         },
         Tile {
             label: "Proved equal",
@@ -150,18 +153,21 @@ fn tiles(status: &StatusBody) -> Vec<Tile> {
             } else {
                 ""
             },
+            list: None,
         },
         Tile {
             label: "Waiting",
             value: (status.waiting + status.unplanned).to_string(),
             note: oldest,
             class: "",
+            list: Some("/operations?q=status:waiting"),
         },
         Tile {
             label: "Being delivered",
             value: status.delivering.to_string(),
             note: "right now".to_owned(),
             class: "",
+            list: Some("/operations?q=status:running"),
         },
         Tile {
             label: "Need a person",
@@ -169,10 +175,11 @@ fn tiles(status: &StatusBody) -> Vec<Tile> {
             note: if status.dead == 0 {
                 "no dead letters"
             } else {
-                "`pugmark queue list --dead` names them"
+                "what failed, and what to do"
             }
             .to_owned(),
             class: if status.dead == 0 { "good" } else { "bad" },
+            list: Some("/problems"),
         },
     ]
 }

@@ -3,6 +3,7 @@
 mod browser;
 mod chromium;
 mod forms;
+mod home;
 mod links;
 mod logs;
 mod operations;
