@@ -270,10 +270,10 @@ pub(super) async fn change_role(
         );
     }
     let by = by(&person, &frame, &change.reason);
-    match accounts::set_role(&state, id, role, by).await {
-        Ok(user) => go(HERE, &format!("{} is now: {}.", user.name, role.label())),
-        Err(error) => refused(&frame, &error),
-    }
+    let done = accounts::set_role(&state, id, role, by).await;
+    told(&frame, done, |user| {
+        format!("{} is now: {}.", user.name, role.label())
+    })
 }
 
 /// `POST /people/{id}/disable`
@@ -294,13 +294,10 @@ pub(super) async fn disable(
         return not_taken(&frame, "Say why, for the audit log.");
     }
     let by = by(&person, &frame, &change.reason);
-    match accounts::disable(&state, id, by).await {
-        Ok(user) => go(
-            HERE,
-            &format!("{} is disabled and signed out everywhere.", user.name),
-        ),
-        Err(error) => refused(&frame, &error),
-    }
+    let done = accounts::disable(&state, id, by).await;
+    told(&frame, done, |user| {
+        format!("{} is disabled and signed out everywhere.", user.name)
+    })
 }
 
 /// `POST /people/{id}/enable`
@@ -312,10 +309,10 @@ pub(super) async fn enable(
     Form(change): Form<Change>,
 ) -> Response {
     let by = by(&person, &frame, &change.reason);
-    match accounts::enable(&state, id, by).await {
-        Ok(user) => go(HERE, &format!("{} may sign in again.", user.name)),
-        Err(error) => refused(&frame, &error),
-    }
+    let done = accounts::enable(&state, id, by).await;
+    told(&frame, done, |user| {
+        format!("{} may sign in again.", user.name)
+    })
 }
 
 /// `POST /people/{id}/link`
@@ -344,13 +341,18 @@ pub(super) async fn sign_out(
 ) -> Response {
     let session = change.session.parse().ok();
     let by = by(&person, &frame, &change.reason);
-    match accounts::sign_out(&state, id, session, by).await {
-        Ok((user, 1)) => go(HERE, &format!("One session of {} was ended.", user.name)),
-        Ok((user, ended)) => go(
-            HERE,
-            &format!("{ended} sessions of {} were ended.", user.name),
-        ),
-        Err(error) => refused(&frame, &error),
+    let done = accounts::sign_out(&state, id, session, by).await;
+    told(&frame, done, |(user, ended)| match ended {
+        1 => format!("One session of {} was ended.", user.name),
+        ended => format!("{ended} sessions of {} were ended.", user.name),
+    })
+}
+
+/// Back to the list, which says what was done; or why it was not.
+fn told<T>(frame: &Frame, done: Result<T, Refusal>, said: impl FnOnce(T) -> String) -> Response {
+    match done {
+        Ok(done) => go(HERE, &said(done)),
+        Err(error) => refused(frame, &error),
     }
 }
 
