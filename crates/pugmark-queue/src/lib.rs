@@ -31,7 +31,7 @@ pub use policy::{KindPolicy, Policies};
 pub use queue::{
     AttemptReport, BulkFilter, ClaimRequest, Claimed, Count, Cursor, DeadGroup, Due, Filter, Found,
     Lease, Page, Pause, Progress, Queue, QueueOptions, Reclaimed, Release, Released, Search, Size,
-    Sought, Standing, Swept, Transition, codes,
+    Sought, Standing, Swept, Transition, UnderWay, codes,
 };
 pub use seal::{SealError, Sealer};
 pub use waker::{Hint, NoWaker, NotifyWaker, TeamWaker, Waker};

@@ -1,6 +1,7 @@
 //! The running program: which parts run in this process, and how they are started and stopped.
 
 mod health_port;
+mod presence;
 mod roles;
 mod scheduler;
 mod start_error;
@@ -40,6 +41,7 @@ use crate::http::auth::Access;
 use crate::http::console::Console;
 use crate::http::health::{self, Health};
 use crate::http::onboarding::Desk;
+use crate::http::system::System;
 use crate::http::webhooks::Receiver;
 use crate::http::{self, AppState};
 use crate::logins::Logins;
@@ -50,6 +52,7 @@ use crate::store::{self, SliceMode};
 use crate::telemetry::kept;
 
 use health_port::HealthPort;
+pub use presence::SILENT;
 pub use roles::Roles;
 pub use start_error::{StartError, code_of};
 
@@ -175,6 +178,10 @@ pub async fn start(settings: Settings, roles: Roles) -> Result<Running, StartErr
         queue.clone(),
         Arc::new(settings.insurance.clone()),
     );
+    let process = process_name();
+    let entry = presence::entry(&process, roles);
+    let started_at = entry.started_at;
+    tasks.spawn(presence::run(db.clone(), entry, cancelled.clone()));
     let mut works = false;
     if roles.worker {
         let relay = Relay::new(
@@ -191,6 +198,7 @@ pub async fn start(settings: Settings, roles: Roles) -> Result<Running, StartErr
             &db,
             &queue,
             (crm.as_ref(), &staff, &forms),
+            &process,
             &cancelled,
             &mut tasks,
         );
@@ -203,7 +211,7 @@ pub async fn start(settings: Settings, roles: Roles) -> Result<Running, StartErr
                 &settings,
                 maxio_queue,
                 asked,
-                sealer,
+                (sealer, format!("{process} maxio")),
                 &cancelled,
                 &mut tasks,
             );
@@ -217,7 +225,6 @@ pub async fn start(settings: Settings, roles: Roles) -> Result<Running, StartErr
         &cancelled,
         &mut tasks,
     );
-    let process = process_name();
     if roles.scheduler {
         let candidate = Candidate::new(
             db.clone(),
@@ -280,6 +287,7 @@ pub async fn start(settings: Settings, roles: Roles) -> Result<Running, StartErr
                 settings.console.clone(),
                 settings.server.public_url.clone(),
             )),
+            system: Arc::new(System::new(settings.clone(), roles, started_at)),
             health: health.clone(),
         };
         Some(start_api(&settings.server, state, &cancelled, &mut tasks).await?)
@@ -359,6 +367,7 @@ fn start_worker(
     db: &Db,
     queue: &Queue,
     (crm, staff, forms): (Option<&Arc<Crm>>, &Arc<Staff>, &Arc<Forms>),
+    process: &str,
     cancelled: &CancellationToken,
     tasks: &mut JoinSet<()>,
 ) -> bool {
@@ -389,6 +398,7 @@ fn start_worker(
     );
     let gate = Arc::new(BreakerGate(crm.breaker.clone()));
     let options = WorkerOptions {
+        owner: process.to_owned(),
         concurrency: crm.settings.sessions,
         lease: settings.queue.lease,
         grace: settings.server.shutdown_grace,

@@ -12,6 +12,7 @@ pub mod config;
 pub mod crm;
 pub mod delivery;
 pub mod desk;
+pub mod doctor;
 pub mod flows;
 pub mod http;
 pub mod logins;

@@ -27,7 +27,7 @@ use rand::rngs::StdRng;
 pub use claim::{ClaimRequest, Claimed, Lease};
 pub use desk::{BulkFilter, Pause};
 pub use finish::{AttemptReport, Released, Transition};
-pub use read::{Count, Cursor, DeadGroup, Filter, Found, Page, Progress};
+pub use read::{Count, Cursor, DeadGroup, Filter, Found, Page, Progress, UnderWay};
 pub use reclaim::Reclaimed;
 pub use search::{Search, Size, Sought, Standing};
 pub use sweep::{Due, Swept};

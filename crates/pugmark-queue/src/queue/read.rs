@@ -131,6 +131,17 @@ pub struct Count {
     pub operations: i64,
 }
 
+/// What one worker is carrying out.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct UnderWay {
+    /// The worker, as it named itself.
+    pub owner: String,
+    /// Operations it holds.
+    pub operations: i64,
+    /// When the first of their leases runs out, unless it is renewed.
+    pub lease_expires_at: Ts,
+}
+
 #[derive(FromRow)]
 struct CountRow {
     kind: String,
@@ -141,6 +152,17 @@ struct CountRow {
 }
 
 impl Queue {
+    /// What is being carried out, by worker.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn under_way(&self) -> Result<Vec<UnderWay>, QueueError> {
+        let sql = "SELECT lease_owner AS owner, COUNT(*) AS operations, MIN(lease_expires_at) AS lease_expires_at \
+                   FROM vtiger_sync_queue WHERE status = 'PROCESSING' GROUP BY lease_owner ORDER BY lease_owner";
+        let mut conn = self.db().read().await?;
+        Ok(on!(&mut conn, |c| sqlx::query_as(sql).fetch_all(c).await)?)
+    }
+
     /// The operation `id`, and the one that took over its work.
     ///
     /// # Errors

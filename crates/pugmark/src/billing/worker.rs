@@ -26,7 +26,7 @@ pub fn start(
     settings: &Settings,
     queue: Queue,
     (crm, billing): (Arc<Crm>, Arc<Billing>),
-    sealer: Option<Arc<Sealer>>,
+    (sealer, owner): (Option<Arc<Sealer>>, String),
     cancelled: &CancellationToken,
     tasks: &mut JoinSet<()>,
 ) {
@@ -57,6 +57,7 @@ pub fn start(
         ),
     ]);
     let options = WorkerOptions {
+        owner,
         // While one job asks the CRM, another one can ask Maxio.
         concurrency: billing.settings.at_once * 2,
         lease,

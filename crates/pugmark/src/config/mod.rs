@@ -8,6 +8,7 @@ mod conversion;
 mod crm;
 mod database;
 mod form;
+mod in_force;
 mod insurance;
 mod logs;
 mod mask;
@@ -32,6 +33,7 @@ pub use conversion::{Conversion, PartnerApi};
 pub use crm::{Crm, CrmEdition, Poll};
 pub use database::Database;
 pub use form::{FieldKind, Form, FormField, Section};
+pub use in_force::{InForce, Origin};
 pub use insurance::{
     Assign, Insurance, NOTABLE, Notes, Payments, Reconcile, StoredTimes, Summary, SummaryAs,
     Supabase, Tasks, Users,
@@ -107,6 +109,8 @@ pub struct Settings {
     pub supabase: Option<Supabase>,
     /// Key under which passwords are sealed while they wait: 32 bytes. Without one nothing secret is taken in.
     pub seal_key: Option<SealKey>,
+    /// Every setting as it was read, with where it comes from; empty for programs that bring their own settings.
+    pub in_force: Vec<InForce>,
 }
 
 /// One thing wrong with the settings.
@@ -193,6 +197,7 @@ fn check(raw: sources::Raw) -> Result<Settings, ConfigError> {
             onboarding,
             supabase,
             seal_key,
+            in_force: Vec::new(),
         }),
         _ => Err(ConfigError(problems)),
     }

@@ -47,6 +47,11 @@ pub(super) fn typed<T: DeserializeOwned>(
     }
 }
 
+/// The values of `given` laid over `defaults`, once [`typed`] has found nothing wrong with them.
+pub(super) fn laid(given: &Value, defaults: &Value) -> Json {
+    merged(defaults, Some(given), "", "", &mut Vec::new())
+}
+
 const LOOK_IT_UP: &str = "`pugmark config` prints every setting with its default and its meaning";
 
 /// The tree of `defaults` with the values of `given` where they have the right form.

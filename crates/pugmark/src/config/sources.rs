@@ -13,7 +13,7 @@ use super::maxio::MaxioFile;
 use super::onboarding::OnboardingFile;
 use super::rabbitmq::QueueTypeWord;
 use super::redis::RedisFile;
-use super::{ConfigError, ConfigProblem, DEFAULTS, Mode, Settings, check, reading};
+use super::{ConfigError, ConfigProblem, DEFAULTS, Mode, Settings, check, in_force, reading};
 
 /// What the library calls the environment when it says where a value came from.
 pub(super) const ENVIRONMENT: &str = "the environment";
@@ -68,6 +68,19 @@ impl Environment {
             .filter(|value| !value.trim().is_empty())
     }
 
+    /// Whether a variable is set to anything.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// The name of a variable as it is written, in letters of any case.
+    pub(super) fn name_like(&self, name: &str) -> Option<String> {
+        let mut names = self.values.keys();
+        names
+            .find(|known| known.eq_ignore_ascii_case(name))
+            .cloned()
+    }
+
     fn unreadable(&self) -> Vec<ConfigProblem> {
         self.garbled
             .iter()
@@ -101,7 +114,7 @@ fn is_ours(name: &str) -> bool {
 }
 
 /// Secrets, which come from the environment or from a file named by it, never from the file of settings.
-const SECRETS: [&str; 12] = [
+pub(super) const SECRETS: [&str; 12] = [
     "VTIGER_ACCESS_KEY",
     "APP_SECRET_TOKEN",
     "SUPABASE_SERVICE_ROLE_KEY",
@@ -117,7 +130,7 @@ const SECRETS: [&str; 12] = [
 ];
 
 /// Names of the integration plan and the setting each one sets.
-const NAMES: [(&str, &str); 19] = [
+pub(super) const NAMES: [(&str, &str); 19] = [
     ("PUGMARK_MODE", "mode"),
     ("HOST", "server.host"),
     ("PORT", "server.port"),
@@ -429,7 +442,15 @@ pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Settings, 
         maxio_webhook: secret(environment, SECRETS[11], &mut problems),
     };
     match (check(Raw { file, secrets }), problems.is_empty()) {
-        (Ok(settings), true) => Ok(settings),
+        (Ok(settings), true) => Ok(Settings {
+            in_force: in_force::list(
+                &reading::laid(&given.cache, &defaults.cache),
+                &given.cache,
+                &path.display().to_string(),
+                environment,
+            ),
+            ..settings
+        }),
         (Ok(_), false) => Err(ConfigError(problems)),
         (Err(ConfigError(mut more)), _) => {
             problems.append(&mut more);

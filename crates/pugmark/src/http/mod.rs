@@ -10,6 +10,7 @@ pub mod health;
 pub mod onboarding;
 pub mod parameters;
 pub mod rights;
+pub mod system;
 pub mod webhooks;
 
 use std::sync::Arc;
@@ -85,6 +86,8 @@ pub struct AppState {
     pub forms: Arc<onboarding::Desk>,
     /// The console's settings and what it hashes passwords with.
     pub console: Arc<console::Console>,
+    /// This process itself: its settings, and what was found when it was checked.
+    pub system: Arc<system::System>,
     /// How far this process is.
     pub health: health::Health,
 }

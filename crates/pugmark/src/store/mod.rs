@@ -48,6 +48,7 @@ pub mod payments;
 pub mod policies;
 pub mod policy_payments;
 pub mod problems;
+pub mod processes;
 pub mod products;
 pub mod reconcile;
 pub mod settings;
@@ -55,6 +56,7 @@ pub mod standing;
 pub mod status_changes;
 pub mod sync_jobs;
 pub mod task_assignments;
+pub mod versions;
 pub mod violation;
 pub mod webhook_deliveries;
 

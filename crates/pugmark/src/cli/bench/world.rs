@@ -188,6 +188,7 @@ fn settings(store: &str, crm: &VtigerSandbox, token: &str, poll: Duration) -> Se
         onboarding: config::Onboarding::default(),
         supabase: None,
         seal_key: None,
+        in_force: Vec::new(),
         logs: config::Logs::default(),
         webhooks: config::Webhooks::default(),
     }

@@ -267,6 +267,7 @@ fn base_settings(port: u16, folder: &Folder, crm: config::Crm) -> Settings {
         onboarding: config::Onboarding::default(),
         supabase: None,
         seal_key: None,
+        in_force: Vec::new(),
         logs: config::Logs::default(),
         webhooks: config::Webhooks::default(),
     }

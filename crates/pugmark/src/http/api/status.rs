@@ -404,7 +404,8 @@ fn rate(good: i64, bad: i64) -> Option<f64> {
     (good + bad > 0).then(|| good as f64 / (good + bad) as f64)
 }
 
-fn crm_state(state: &AppState) -> &'static str {
+/// How the CRM stands, in a word or two.
+pub fn crm_state(state: &AppState) -> &'static str {
     match (&state.crm, &state.breaker) {
         (None, _) => "not configured",
         (Some(crm), _) if !crm.enabled => "disabled",
@@ -413,7 +414,8 @@ fn crm_state(state: &AppState) -> &'static str {
     }
 }
 
-fn maxio_state(state: &AppState) -> &'static str {
+/// How Maxio stands, in a word or two.
+pub fn maxio_state(state: &AppState) -> &'static str {
     match (&state.maxio, &state.maxio_breaker) {
         (None, _) => "not configured",
         (Some(_), Some(breaker)) if breaker.position() != Position::Closed => "paused",

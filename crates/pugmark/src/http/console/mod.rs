@@ -27,6 +27,7 @@ mod screens;
 mod session;
 mod sign_in;
 mod sign_out;
+mod system;
 mod texts;
 mod theme;
 pub mod when;

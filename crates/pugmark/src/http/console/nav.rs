@@ -39,6 +39,7 @@ const GROUPS: [(&str, &[Listed]); 3] = [
         &[
             ("/logs", "Logs", May::Look),
             ("/audit", "Audit", May::SeePersonal),
+            ("/system", "System", May::Look),
         ],
     ),
     ("Administration", &[("/people", "People", May::Govern)]),

@@ -8,7 +8,8 @@ use axum::http::Method;
 use axum::routing::{MethodFilter, on};
 
 use super::{
-    assets, audit, guard, home, link, logs, operations, people, problems, sign_in, sign_out, theme,
+    assets, audit, guard, home, link, logs, operations, people, problems, sign_in, sign_out,
+    system, theme,
 };
 use crate::http::AppState;
 use crate::people::May;
@@ -51,6 +52,16 @@ pub fn screens() -> Screens {
         .page("/logs", May::Look, logs::page)
         .fragment("/console/logs", May::Look, logs::fragment)
         .page("/audit", May::SeePersonal, audit::page)
+        .page("/system", May::Look, system::page)
+        .fragment("/console/system", May::Look, system::fragment)
+        .page("/system/settings", May::Change, system::in_force)
+        .page("/system/checkup", May::Change, system::checkup)
+        .fragment(
+            "/console/system/checkup",
+            May::Change,
+            system::checkup_fragment,
+        )
+        .action("/system/checkup", May::Change, system::check)
         .page("/people", May::Govern, people::page)
         .action("/people/add", May::Govern, people::add)
         .action("/people/{id}/role", May::Govern, people::change_role)

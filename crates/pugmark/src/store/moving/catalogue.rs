@@ -9,7 +9,12 @@ use super::MoveError;
 use super::sides::postgres;
 
 /// Tables that belong to one store and not to what is in it.
-pub const LEFT_BEHIND: [&str; 3] = ["_sqlx_migrations", "store_moves", "store_move_tables"];
+pub const LEFT_BEHIND: [&str; 4] = [
+    "_sqlx_migrations",
+    "processes",
+    "store_moves",
+    "store_move_tables",
+];
 
 /// Tables into which the migrations themselves write rows. A store with rows in other tables has been used.
 pub const SEEDED: [&str; 6] = [

@@ -101,6 +101,7 @@ pub(crate) fn settings(store: &str, crm: &VtigerSandbox) -> Settings {
         },
         supabase: None,
         seal_key: None,
+        in_force: Vec::new(),
         logs: config::Logs::default(),
         webhooks: config::Webhooks::default(),
     }
