@@ -422,7 +422,7 @@ async fn start_api(
     let address = listener.local_addr().map_err(listen)?;
     if state.access.is_closed() {
         tracing::warn!(
-            "neither APP_SECRET_TOKEN nor SUPABASE_URL is set: the internal API refuses every request"
+            "neither APP_SECRET_TOKEN nor SUPABASE_URL is set: the internal API refuses every request that shows no API token"
         );
     }
     let router = http::router(state, settings).into_make_service_with_connect_info::<SocketAddr>();

@@ -132,7 +132,7 @@ pub enum Assign {
 }
 
 /// Settings of tasks.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tasks {
     /// Whether tasks are made.
     pub enabled: bool,

@@ -25,6 +25,7 @@ use crate::app::code_of;
 use crate::config::{self, ConfigError, Mode, Settings};
 use crate::crm::contact_fields::{ContactFields, REFERENCE};
 use crate::crm::{CONTACTS, Crm};
+use crate::desk::chosen;
 use crate::flows::insurance::sources::{self, Source};
 use crate::problem::Code;
 use crate::store::moving::{NotServed, may_be_served};
@@ -232,7 +233,8 @@ async fn check_crm(settings: &Settings, db: Option<&Db>, findings: &mut Findings
         return;
     }
     check_modules(&client, &crm, db, findings).await;
-    tasks::check(&client, &crm, &settings.insurance.tasks, findings).await;
+    let tasks = chosen_tasks(settings, db).await;
+    tasks::check(&client, &crm, &tasks, findings).await;
     forms::check(&client, settings, findings).await;
 }
 
@@ -476,6 +478,16 @@ fn check_mandatory(module: &Module, crm: &Crm, fields: &ContactFields, findings:
             );
         }
     }
+}
+
+/// What was chosen in the console goes before the settings.
+async fn chosen_tasks(settings: &Settings, db: Option<&Db>) -> config::Tasks {
+    let of_settings = &settings.insurance.tasks;
+    let read = async {
+        let mut conn = db?.read().await.ok()?;
+        chosen::tasks(&mut conn, of_settings).await.ok()
+    };
+    read.await.unwrap_or_else(|| of_settings.clone())
 }
 
 async fn read_mappings(

@@ -1,6 +1,6 @@
 //! Who may call the internal API.
 //!
-//! A program shows APP_SECRET_TOKEN, a person the access token of a Supabase login. What a person may do follows from
+//! A program shows APP_SECRET_TOKEN or a token of its own, a person the access token of a Supabase login. What a person may do follows from
 //! Pugmark's own grants and from Supabase's `app_metadata`, as both are now: a token goes on verifying until it expires, so
 //! rights that were withdrawn, bans and disabled accounts are looked up. `user_metadata` counts for nothing, because people
 //! write it themselves.
@@ -23,7 +23,9 @@ use uuid::Uuid;
 use super::AppState;
 use super::envelope::ApiError;
 use super::rights::Rights;
+use super::tokens;
 use crate::logins::Logins;
+use crate::store::api_tokens::ApiToken;
 use crate::store::{ambassadors, grants};
 
 /// How long what Supabase says of a login is believed without asking again.
@@ -70,7 +72,7 @@ impl Access {
         }
     }
 
-    /// Whether nobody can call.
+    /// Whether nobody can call but programs with tokens of their own.
     pub fn is_closed(&self) -> bool {
         self.token.is_none() && self.logins.is_none()
     }
@@ -82,6 +84,11 @@ impl Access {
         method: &Method,
         given: Option<&str>,
     ) -> Result<Caller, ApiError> {
+        if let Some(shown) = given
+            && let Some(program) = tokens::of_program(db, shown).await?
+        {
+            return admit_program(&program, method);
+        }
         if self.is_closed() {
             return Err(unauthorized(
                 "API_CLOSED",
@@ -206,6 +213,24 @@ impl Live {
             barred,
         }
     }
+}
+
+/// A program with a token of its own may do what its right allows, and nothing that APP_SECRET_TOKEN alone may.
+fn admit_program(program: &ApiToken, method: &Method) -> Result<Caller, ApiError> {
+    let rights = Rights::named([program.right_name.as_str()]);
+    rights.allow(method).map_err(|refused| ApiError {
+        message: format!(
+            "The token of {} has the right {} and may only look; make one with the right registration_admin for what changes \
+             anything",
+            program.name, program.right_name
+        ),
+        ..refused
+    })?;
+    Ok(Caller {
+        name: Arc::from(format!("token:{} ({})", program.name, program.token_id)),
+        author: Arc::from(format!("token:{}", program.name)),
+        service: false,
+    })
 }
 
 /// Lets only those pass who may make this request.

@@ -11,6 +11,7 @@ pub mod onboarding;
 pub mod parameters;
 pub mod rights;
 pub mod system;
+pub mod tokens;
 pub mod webhooks;
 
 use std::sync::Arc;
@@ -116,7 +117,7 @@ impl utoipa::Modify for BearerToken {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .description(Some(
-                "APP_SECRET_TOKEN, or the Supabase access token of somebody with a right",
+                "APP_SECRET_TOKEN, the token of a program, or the Supabase access token of somebody with a right",
             ))
             .build();
         let components = document.components.get_or_insert_with(Default::default);
@@ -153,6 +154,7 @@ fn internal_api() -> OpenApiRouter<AppState> {
         .merge(api::payment_summaries::routes())
         .merge(api::reconcile::routes())
         .merge(api::status::routes())
+        .merge(api::tokens::routes())
         .merge(api::users::routes())
         .merge(api::webhook_deliveries::routes())
 }

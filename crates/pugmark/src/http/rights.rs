@@ -32,7 +32,7 @@ impl Right {
     ];
 
     /// The word stored and shown.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Right::RegistrationAdmin => "registration_admin",
             Right::CustomerCare => "customer_care",

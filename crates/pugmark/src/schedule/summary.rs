@@ -14,6 +14,7 @@ use pugmark_queue::db::DbError;
 use tokio_util::sync::CancellationToken;
 
 use crate::config;
+use crate::desk::chosen::{self, Schedule};
 use crate::flows::insurance::summary_run::{Progress, Summaries};
 use crate::flows::insurance::week::Week;
 use crate::problem::Code;
@@ -41,8 +42,12 @@ pub async fn run(summaries: Summaries, cancelled: CancellationToken) {
 /// # Errors
 /// Whatever the database says; the next look goes on where this one ended.
 pub async fn look(summaries: &Summaries, now: Timestamp) -> Result<(), QueueError> {
-    if summaries.insurance().summary.enabled {
-        for week in due_weeks(summaries, now).await? {
+    let schedule = {
+        let mut reader = summaries.db().read().await?;
+        chosen::schedule(&mut reader, summaries.insurance()).await?
+    };
+    if schedule.summary.enabled {
+        for week in due_weeks(summaries, &schedule, now).await? {
             if summaries.begin_scheduled(week).await?.is_some() {
                 tracing::info!(%week, "payments of the week {} are summed up", week.words());
             }
@@ -58,7 +63,11 @@ pub async fn look(summaries: &Summaries, now: Timestamp) -> Result<(), QueueErro
 }
 
 /// The weeks that are due and have no run of the clock, oldest first.
-async fn due_weeks(summaries: &Summaries, now: Timestamp) -> Result<Vec<Week>, DbError> {
+async fn due_weeks(
+    summaries: &Summaries,
+    schedule: &Schedule,
+    now: Timestamp,
+) -> Result<Vec<Week>, DbError> {
     let insurance = summaries.insurance();
     let current = Week::of(now.to_zoned(insurance.zone.clone()).date());
     let (first, last) = summaries
@@ -77,8 +86,8 @@ async fn due_weeks(summaries: &Summaries, now: Timestamp) -> Result<Vec<Week>, D
         Some(last) => last.next(),
         None => read(first).unwrap_or(current),
     };
-    let missing = weeks_between(begin, latest_due(&insurance.summary, &insurance.zone, now));
-    Ok(newest(missing, usize::from(insurance.summary.catch_up)))
+    let missing = weeks_between(begin, newest_due(schedule, &insurance.zone, now));
+    Ok(newest(missing, usize::from(schedule.summary.catch_up)))
 }
 
 fn weeks_between(first: Week, last: Week) -> Vec<Week> {
@@ -111,6 +120,21 @@ pub fn due(week: Week, summary: &config::Summary, zone: &TimeZone) -> Timestamp 
         .map_or(Timestamp::MAX, |due| due.timestamp())
 }
 
+/// The newest week to be summed up at `now`: one that is due, and over in the zone in which weeks are counted, which need not
+/// be the zone in which somebody chose the time.
+fn newest_due(schedule: &Schedule, weeks: &TimeZone, now: Timestamp) -> Week {
+    let over = Week::of(now.to_zoned(weeks.clone()).date()).previous();
+    latest_due(&schedule.summary, &schedule.zone, now).min(over)
+}
+
+/// The next week that will be summed up by the clock, and when.
+pub fn next_run(schedule: &Schedule, weeks: &TimeZone, now: Timestamp) -> (Week, Timestamp) {
+    let week = newest_due(schedule, weeks, now).next();
+    let over = week.next().monday().to_zoned(weeks.clone());
+    let over = over.map_or(Timestamp::MAX, |over| over.timestamp());
+    (week, due(week, &schedule.summary, &schedule.zone).max(over))
+}
+
 fn first_on_or_after(week: Week, day: Weekday) -> jiff::civil::Date {
     use jiff::ToSpan;
     week.monday()
@@ -125,4 +149,37 @@ pub fn latest_due(summary: &config::Summary, zone: &TimeZone, now: Timestamp) ->
         week = week.previous();
     }
     week
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_chosen_in_a_zone_far_ahead_sums_no_week_up_before_it_is_over() {
+        let insurance = config::Insurance::default();
+        let nairobi = TimeZone::get("Africa/Nairobi").unwrap();
+        let schedule = |zone: &str, hour: i8| Schedule {
+            summary: config::Summary {
+                day: Weekday::Monday,
+                time: jiff::civil::time(hour, 0, 0, 0),
+                ..insurance.summary.clone()
+            },
+            zone: TimeZone::get(zone).unwrap(),
+            by: None,
+        };
+        let at = |text: &str| -> Timestamp { text.parse().unwrap() };
+        // Monday 00:00 in Auckland is Sunday in Nairobi, where the week ends at 21:00 UTC.
+        let ahead = schedule("Pacific/Auckland", 0);
+        let sunday = at("2026-11-22T12:00:00Z");
+        let week: Week = "2026-11-16".parse().unwrap();
+        assert_eq!(newest_due(&ahead, &nairobi, sunday), week.previous());
+        let (next, when) = next_run(&ahead, &nairobi, sunday);
+        assert_eq!((next, when), (week, at("2026-11-22T21:00:00Z")));
+        assert_eq!(newest_due(&ahead, &nairobi, when), week);
+        // In its own zone the time is kept exactly.
+        let own = schedule("Africa/Nairobi", 8);
+        let (next, when) = next_run(&own, &nairobi, sunday);
+        assert_eq!((next, when), (week, at("2026-11-23T05:00:00Z")));
+    }
 }

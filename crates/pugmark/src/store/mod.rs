@@ -7,6 +7,7 @@ pub mod account_steps;
 pub mod agent_registrations;
 pub mod alike;
 pub mod ambassadors;
+pub mod api_tokens;
 pub mod application_logs;
 pub mod audit;
 pub mod backfill;

@@ -25,6 +25,7 @@ pub mod reconcile;
 pub mod shared;
 pub mod status;
 pub mod sync_status;
+pub mod tokens;
 pub mod users;
 pub mod webhook_deliveries;
 

@@ -25,11 +25,13 @@ mod person;
 mod problems;
 mod screens;
 mod session;
+mod settings;
 mod sign_in;
 mod sign_out;
 mod system;
 mod texts;
 mod theme;
+mod tokens;
 pub mod when;
 
 use axum::Router;

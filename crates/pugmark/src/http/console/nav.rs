@@ -39,10 +39,14 @@ const GROUPS: [(&str, &[Listed]); 3] = [
         &[
             ("/logs", "Logs", May::Look),
             ("/audit", "Audit", May::SeePersonal),
+            ("/settings", "Schedules and settings", May::Look),
             ("/system", "System", May::Look),
         ],
     ),
-    ("Administration", &[("/people", "People", May::Govern)]),
+    (
+        "Administration",
+        &[("/people", "People and tokens", May::Govern)],
+    ),
 ];
 
 /// What this person sees on the page at `path`.

@@ -15,7 +15,7 @@ use super::accounts::{self, By, NewAccount, Refusal};
 use super::first::LINK;
 use super::frame::{Frame, go, not_found, not_taken, show, store_down};
 use super::person::Person;
-use super::when;
+use super::{tokens, when};
 use crate::http::AppState;
 use crate::people::token::Token;
 use crate::people::{May, Role};
@@ -29,6 +29,8 @@ const HERE: &str = "/people";
 struct Page {
     frame: Frame,
     rows: Vec<Row>,
+    tokens: Vec<tokens::Row>,
+    rights: [(&'static str, &'static str, &'static str); 3],
     roles: Vec<RoleShown>,
     typed: Typed,
     wrong: Option<String>,
@@ -88,9 +90,11 @@ async fn listed(
     wrong: Option<String>,
 ) -> Response {
     match gather(state, person).await {
-        Ok(rows) => show(&Page {
+        Ok((rows, tokens)) => show(&Page {
             frame,
             rows,
+            tokens,
+            rights: tokens::RIGHTS,
             roles: roles(),
             typed,
             wrong,
@@ -99,14 +103,18 @@ async fn listed(
     }
 }
 
-async fn gather(state: &AppState, person: &Person) -> Result<Vec<Row>, DbError> {
+async fn gather(
+    state: &AppState,
+    person: &Person,
+) -> Result<(Vec<Row>, Vec<tokens::Row>), DbError> {
     let now = Ts::now();
-    let (users, open) = {
+    let (users, open, tokens) = {
         let mut conn = state.db.read().await?;
         let users = console_users::all(&mut conn).await?;
         let idle_since = now.before(state.console.settings.idle);
         let open = console_sessions::open(&mut conn, now, idle_since).await?;
-        (users, open)
+        let tokens = tokens::rows(&mut conn, now).await?;
+        (users, open, tokens)
     };
     let mut sessions: BTreeMap<Uuid, Vec<SessionShown>> = BTreeMap::new();
     for session in open {
@@ -117,7 +125,7 @@ async fn gather(state: &AppState, person: &Person) -> Result<Vec<Row>, DbError> 
         let sessions = sessions.remove(&user.user_id).unwrap_or_default();
         row(user, sessions, person, now)
     });
-    Ok(rows.collect())
+    Ok((rows.collect(), tokens))
 }
 
 fn row(user: User, sessions: Vec<SessionShown>, person: &Person, now: Ts) -> Row {

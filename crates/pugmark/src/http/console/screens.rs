@@ -8,8 +8,8 @@ use axum::http::Method;
 use axum::routing::{MethodFilter, on};
 
 use super::{
-    assets, audit, guard, home, link, logs, operations, people, problems, sign_in, sign_out,
-    system, theme,
+    assets, audit, guard, home, link, logs, operations, people, problems, settings, sign_in,
+    sign_out, system, theme,
 };
 use crate::http::AppState;
 use crate::people::May;
@@ -52,6 +52,9 @@ pub fn screens() -> Screens {
         .page("/logs", May::Look, logs::page)
         .fragment("/console/logs", May::Look, logs::fragment)
         .page("/audit", May::SeePersonal, audit::page)
+        .page("/settings", May::Look, settings::page)
+        .action("/settings/summary", May::Change, settings::choose_summary)
+        .action("/settings/tasks", May::Change, settings::choose_tasks)
         .page("/system", May::Look, system::page)
         .fragment("/console/system", May::Look, system::fragment)
         .page("/system/settings", May::Change, system::in_force)
@@ -69,6 +72,8 @@ pub fn screens() -> Screens {
         .action("/people/{id}/enable", May::Govern, people::enable)
         .action("/people/{id}/link", May::Govern, people::make_link)
         .action("/people/{id}/sign-out", May::Govern, people::sign_out)
+        .action("/people/tokens/add", May::Govern, tokens::add)
+        .action("/people/tokens/{id}/revoke", May::Govern, tokens::revoke)
         .action("/theme", May::Look, theme::choose)
         .action("/sign-out", May::Look, sign_out::leave)
         .open(Method::GET, "/sign-in", sign_in::page)

@@ -48,45 +48,48 @@ pub struct Assignee {
     pub name: String,
 }
 
-/// Knows who may get tasks; asks vTiger once in a while.
+/// Knows who may get tasks; asks vTiger once in a while, and when another choice is made.
 pub struct Assignees {
-    tasks: Tasks,
     fresh_for: Duration,
-    known: Mutex<Option<(Instant, Known)>>,
+    known: Mutex<Option<(Instant, Tasks, Known)>>,
 }
 
 /// What vTiger said: those who may get tasks, or why it does not tell.
 type Known = Result<Arc<Candidates>, String>;
 
 impl Assignees {
-    /// What these settings lead to. Descriptions of vTiger's modules are trusted for `describe_for`, and so is this.
-    pub fn new(tasks: Tasks, describe_for: Duration) -> Self {
+    /// Knows nobody yet. Descriptions of vTiger's modules are trusted for `describe_for`, and so is this.
+    pub fn new(describe_for: Duration) -> Self {
         Assignees {
-            tasks,
             fresh_for: FRESH_FOR.min(describe_for),
             known: Mutex::new(None),
         }
     }
 
-    /// Those who may get a task now.
+    /// Those to whom this choice leads now.
     ///
     /// # Errors
     /// [`Trouble`]; when vTiger's users cannot be read, the operation waits until they can.
-    pub async fn candidates(&self, crm: &Crm, client: &Client) -> Result<Arc<Candidates>, Trouble> {
+    pub async fn candidates(
+        &self,
+        tasks: &Tasks,
+        crm: &Crm,
+        client: &Client,
+    ) -> Result<Arc<Candidates>, Trouble> {
         // Held while asking, so that many operations ask once.
         let mut known = self.known.lock().await;
         let fresh = known
             .as_ref()
-            .filter(|(since, _)| since.elapsed() < self.fresh_for);
+            .filter(|(since, chosen, _)| since.elapsed() < self.fresh_for && chosen == tasks);
         let found = match fresh {
-            Some((_, found)) => found.clone(),
+            Some((_, _, found)) => found.clone(),
             None => {
-                let found = match look(&self.tasks, crm, client).await {
+                let found = match look(tasks, crm, client).await {
                     Ok(candidates) => Ok(Arc::new(candidates)),
                     Err(error) if is_unreadable(&error) => Err(error.to_string()),
                     Err(error) => return Err(Trouble::of_call(crm, USERS, &error)),
                 };
-                *known = Some((Instant::now(), found.clone()));
+                *known = Some((Instant::now(), tasks.clone(), found.clone()));
                 found
             }
         };
@@ -127,6 +130,50 @@ pub async fn look(tasks: &Tasks, crm: &Crm, client: &Client) -> Result<Candidate
         people,
         remarks,
     })
+}
+
+/// Every active user, for people to choose from.
+///
+/// # Errors
+/// Whatever vTiger says.
+pub async fn all_users(client: &Client) -> Result<Vec<Assignee>, CallError> {
+    let described = client.describe(USERS).await?;
+    let known = |name: &&str| *name == "id" || described.field(name).is_some();
+    let wanted = ["id", "user_name", "first_name", "last_name"];
+    let mut query = KeysetQuery::by_id(USERS).fields(wanted.into_iter().filter(known));
+    if described.field("status").is_some() {
+        query = query.filter(Condition::eq("status", "Active"));
+    }
+    let pages: Vec<Vec<Record>> = client.pages(query).try_collect().await?;
+    let mut users: Vec<Assignee> = pages.iter().flatten().map(user).collect();
+    users.sort_by_key(|user| user.name.to_lowercase());
+    Ok(users)
+}
+
+fn user(record: &Record) -> Assignee {
+    let text = |field| record.get(field).unwrap_or_default().trim();
+    let name = format!("{} {}", text("first_name"), text("last_name"));
+    Assignee {
+        id: record.id.clone(),
+        name: match name.trim() {
+            "" => text("user_name").to_owned(),
+            name => name.to_owned(),
+        },
+    }
+}
+
+/// Every group, for people to choose from.
+///
+/// # Errors
+/// Whatever vTiger says.
+pub async fn all_groups(client: &Client) -> Result<Vec<Assignee>, CallError> {
+    let query = KeysetQuery::by_id(GROUPS).fields(["id", "groupname"]);
+    let pages: Vec<Vec<Record>> = client.pages(query).try_collect().await?;
+    let groups = pages.iter().flatten().map(|group| Assignee {
+        id: group.id.clone(),
+        name: group.get("groupname").unwrap_or_default().to_owned(),
+    });
+    Ok(groups.collect())
 }
 
 async fn group(

@@ -24,6 +24,7 @@ use super::plan::TASK;
 use crate::config::{self, Mode};
 use crate::crm::calls::CallLog;
 use crate::delivery::{Deliverer, Subject, Trouble, not_committed, nothing_to_do, store_failed};
+use crate::desk::chosen;
 use crate::store::customers::{self, Customer};
 use crate::store::missing_requirements::{self, MissingRequirement};
 use crate::store::task_assignments::{self, TaskAssignment};
@@ -95,7 +96,7 @@ impl TaskHandler {
         let describe_for = deliverer.crm.settings.describe_for;
         TaskHandler {
             deliverer,
-            assignees: Assignees::new(settings.tasks.clone(), describe_for),
+            assignees: Assignees::new(describe_for),
             settings: Arc::new(settings.tasks.clone()),
             zone: settings.zone.clone(),
             customer_url: customer_url.map(Arc::from),
@@ -244,9 +245,13 @@ impl TaskHandler {
             .clone()
             .with_observer(calls.clone())
             .until(Deadline::moving(operation.moving_deadline()));
+        let tasks = {
+            let mut conn = self.deliverer.db.read().await?;
+            chosen::tasks(&mut conn, &self.settings).await?
+        };
         let candidates = self
             .assignees
-            .candidates(crm, &client)
+            .candidates(&tasks, crm, &client)
             .await
             .map_err(Stop::Trouble)?;
         for remark in &candidates.remarks {
