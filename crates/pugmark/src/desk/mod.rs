@@ -4,6 +4,7 @@
 pub mod bulk;
 pub mod chosen;
 pub mod filter;
+pub mod mapping_history;
 
 use std::sync::Arc;
 

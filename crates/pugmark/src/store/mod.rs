@@ -37,6 +37,7 @@ pub mod leader_lease;
 pub mod link_merge;
 pub mod links;
 pub mod mapping_runs;
+pub mod mapping_versions;
 pub mod maxio_debits;
 pub mod maxio_slots;
 pub mod missing_requirements;

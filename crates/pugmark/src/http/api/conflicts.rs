@@ -13,6 +13,7 @@ use utoipa_axum::routes;
 use super::cursor;
 use super::paging::{PageParameters, page};
 use crate::crm::CONTACTS;
+use crate::desk::mapping_history;
 use crate::flows::insurance::contact::back;
 use crate::flows::insurance::inbound;
 use crate::http::AppState;
@@ -248,7 +249,12 @@ async fn decide(
                 queue.enqueue(conn, apply).await?;
                 if body.make_rule {
                     let rule = rule_of(choice);
+                    let now = Ts::now();
+                    mapping_history::before(conn, now).await?;
                     field_mapping::set_on_conflict(conn, CONTACTS, &conflict.source, rule).await?;
+                    let act = (decision.by.as_str(), "mapping.update");
+                    let why = decision.why.as_deref();
+                    mapping_history::after(conn, act, why, &request, now).await?;
                     let source = &conflict.source;
                     let others =
                         conflicts::customers_asked(conn, source, MOST_SETTLED_BY_RULE).await?;

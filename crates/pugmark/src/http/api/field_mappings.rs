@@ -1,24 +1,22 @@
 //! `/api/internal/vtiger/field-mappings`: which value of MicroBima goes to which field of the CRM.
 
-mod apply;
-mod asking;
-mod bodies;
-mod dry_run;
+pub(crate) mod apply;
+pub(crate) mod asking;
+pub(crate) mod bodies;
+mod changing;
+pub(crate) mod dry_run;
 
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use pugmark_queue::db::{Conn, DbError, Ts};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use vtiger::Module;
 
-use crate::crm::CONTACTS;
-use crate::flows::insurance::mapping_check::{self, Wrong};
-use crate::flows::insurance::plan::CUSTOMER;
+use crate::desk::Actor;
+use crate::flows::insurance::mapping_check::Wrong;
 use crate::flows::insurance::sources::SOURCES;
 use crate::http::AppState;
 use crate::http::auth::Caller;
@@ -26,10 +24,10 @@ use crate::http::body::JsonBody;
 use crate::http::correlation::CorrelationId;
 use crate::http::envelope::{ApiError, Envelope, ErrorEnvelope};
 use crate::http::parameters::{Parameters, PathNumber};
-use crate::store::audit;
 use crate::store::field_mapping::{self, Mapping};
 use asking::Asked;
 use bodies::{ChangedMapping, MappingBody, MappingList, NewMapping, SourceBody};
+pub(crate) use changing::{Way, add, change_one, differs, remove_one, restore};
 
 /// The routes of this resource.
 pub fn routes() -> OpenApiRouter<AppState> {
@@ -95,11 +93,8 @@ async fn create(
     Parameters(parameters): Parameters<ChangeParameters>,
     JsonBody(body): JsonBody<NewMapping>,
 ) -> Result<Response, ApiError> {
-    let new = body.into_mapping()?;
-    let act = Act::new("mapping.create", caller, &correlation_id, parameters.reason);
-    let asked = asked_for(&state, &correlation_id, &new, parameters.unchecked).await?;
-    let stored =
-        change_in_store(&state, asked.clone(), act, move |_| Ok(Some(new.clone()))).await?;
+    let way = way(caller, &correlation_id, parameters);
+    let (stored, asked) = add(&state, &correlation_id, body, way).await?;
     answer(
         &state,
         StatusCode::CREATED,
@@ -124,15 +119,8 @@ async fn change(
     Parameters(parameters): Parameters<ChangeParameters>,
     JsonBody(body): JsonBody<ChangedMapping>,
 ) -> Result<Response, ApiError> {
-    let before = found(&field_mapping::list(&mut state.db.read().await?).await?, id)?;
-    let draft = body.laid_over(before)?;
-    let act = Act::new("mapping.update", caller, &correlation_id, parameters.reason);
-    let asked = asked_for(&state, &correlation_id, &draft, parameters.unchecked).await?;
-    let stored = change_in_store(&state, asked.clone(), act, move |mappings| {
-        // Laid over the mapping as it is now: somebody else may have changed another part of it.
-        body.laid_over(found(mappings, id)?).map(Some)
-    })
-    .await?;
+    let way = way(caller, &correlation_id, parameters);
+    let (stored, asked) = change_one(&state, &correlation_id, id, body, way).await?;
     answer(
         &state,
         StatusCode::OK,
@@ -156,14 +144,8 @@ async fn remove(
     PathNumber(id): PathNumber,
     Parameters(parameters): Parameters<ChangeParameters>,
 ) -> Result<Response, ApiError> {
-    let before = found(&field_mapping::list(&mut state.db.read().await?).await?, id)?;
-    let act = Act {
-        removes: Some(id),
-        ..Act::new("mapping.delete", caller, &correlation_id, parameters.reason)
-    };
-    let asked = Asked::anew(&state, &correlation_id).await;
-    asked.or_unchecked(parameters.unchecked)?;
-    change_in_store(&state, asked.clone(), act, |_| Ok(None)).await?;
+    let way = way(caller, &correlation_id, parameters);
+    let (before, asked) = remove_one(&state, &correlation_id, id, way).await?;
     answer(
         &state,
         StatusCode::OK,
@@ -175,96 +157,15 @@ async fn remove(
     .await
 }
 
-/// What the CRM says now, after what can be judged without it was found right.
-async fn asked_for(
-    state: &AppState,
-    correlation_id: &CorrelationId,
-    mapping: &Mapping,
-    unchecked: bool,
-) -> Result<Asked, ApiError> {
-    mapping_check::check_alone(mapping).map_err(refused)?;
-    let asked = Asked::anew(state, correlation_id).await;
-    asked.or_unchecked(unchecked)?;
-    Ok(asked)
-}
-
-fn found(mappings: &[Mapping], id: i64) -> Result<Mapping, ApiError> {
-    mappings
-        .iter()
-        .find(|mapping| mapping.id == id)
-        .cloned()
-        .ok_or_else(|| ApiError::not_found("mapping", &id.to_string()))
-}
-
-/// Checks and stores one change, with its entry in the audit log. `after` gives the mapping as it shall be, or `None` when the
-/// one that the act names is to be removed. Gives the mapping as it is stored, or as it was.
-async fn change_in_store(
-    state: &AppState,
-    asked: Asked,
-    act: Act,
-    after: impl Fn(&[Mapping]) -> Result<Option<Mapping>, ApiError> + Send + Sync + 'static,
-) -> Result<Mapping, ApiError> {
-    let crm = state.crm.clone();
-    state
-        .db
-        .write("change mapping", move |conn| {
-            Box::pin(async move {
-                field_mapping::hold(conn).await?;
-                let mappings = field_mapping::list(conn).await?;
-                let after = after(&mappings)?;
-                let id = act.removes.or(after.as_ref().map(|after| after.id));
-                let before = mappings.iter().find(|mapping| Some(mapping.id) == id);
-                if let (Some(module), Some(before)) = (asked.module(), before) {
-                    let linked = field_mapping::linked(conn, CUSTOMER).await?;
-                    let filled = |field: &str| {
-                        crm.as_ref()
-                            .is_some_and(|crm| crm.contact_defaults.contains_key(field))
-                    };
-                    mapping_check::check_change(module, before, after.as_ref(), filled, linked)
-                        .map_err(refused)?;
-                }
-                let stored = match (after, before) {
-                    (Some(after), _) => {
-                        let after = checked(after, asked.module(), &mappings).map_err(refused)?;
-                        store(conn, after).await?
-                    }
-                    (None, Some(before)) => {
-                        field_mapping::delete(conn, before.id).await?;
-                        before.clone()
-                    }
-                    (None, None) => return Err(ApiError::not_found("mapping", &act.id())),
-                };
-                act.note(conn, stored.id).await?;
-                Ok::<_, ApiError>(stored)
-            })
-        })
-        .await
-}
-
-/// A mapping that may be stored, with the field that was found for it.
-fn checked(
-    mut mapping: Mapping,
-    module: Option<&Module>,
-    mappings: &[Mapping],
-) -> Result<Mapping, Wrong> {
-    mapping_check::check_others(module, &mapping, mappings)?;
-    let field = match module {
-        // A mapping that is switched off may name what is not there (any more).
-        Some(module) if mapping.is_active => Some(mapping_check::check_field(module, &mapping)?),
-        _ => None,
-    };
-    mapping.checked_at = field.map(|_| Ts::now());
-    mapping.field.checked_field = field.map(|field| field.name.clone());
-    Ok(mapping)
-}
-
-async fn store(conn: &mut Conn, mut mapping: Mapping) -> Result<Mapping, DbError> {
-    if mapping.id == 0 {
-        mapping.id = field_mapping::insert(conn, &mapping).await?;
-    } else {
-        field_mapping::update(conn, &mapping).await?;
+fn way(caller: Caller, correlation_id: &CorrelationId, parameters: ChangeParameters) -> Way {
+    Way {
+        unchecked: parameters.unchecked,
+        actor: Actor {
+            name: caller.name,
+            reason: parameters.reason.unwrap_or_default(),
+            correlation_id: correlation_id.to_string(),
+        },
     }
-    Ok(mapping)
 }
 
 async fn answer(
@@ -284,46 +185,4 @@ async fn answer(
 fn refused(wrong: Wrong) -> ApiError {
     let what = format!("{} [{}]", wrong.what, wrong.code);
     ApiError::validation([(wrong.column.to_owned(), what)].into())
-}
-
-/// What a person does to the mapping, with what the audit log keeps of it.
-struct Act {
-    action: &'static str,
-    caller: Caller,
-    correlation_id: String,
-    reason: Option<String>,
-    /// Number of the mapping to be removed.
-    removes: Option<i64>,
-}
-
-impl Act {
-    fn new(
-        action: &'static str,
-        caller: Caller,
-        correlation_id: &CorrelationId,
-        reason: Option<String>,
-    ) -> Self {
-        Act {
-            action,
-            caller,
-            correlation_id: correlation_id.to_string(),
-            reason,
-            removes: None,
-        }
-    }
-
-    fn id(&self) -> String {
-        self.removes.unwrap_or_default().to_string()
-    }
-
-    async fn note(&self, conn: &mut Conn, id: i64) -> Result<(), DbError> {
-        let entry = audit::Entry {
-            actor: &self.caller.name,
-            action: self.action,
-            subject: &format!("{CONTACTS} mapping {id}"),
-            reason: self.reason.as_deref(),
-            correlation_id: Some(&self.correlation_id),
-        };
-        audit::record(conn, Ts::now(), &entry).await
-    }
 }

@@ -16,6 +16,7 @@ mod guard;
 mod home;
 mod link;
 mod logs;
+mod mapping;
 mod masking;
 mod moment;
 mod nav;

@@ -39,6 +39,7 @@ const GROUPS: [(&str, &[Listed]); 3] = [
         &[
             ("/logs", "Logs", May::Look),
             ("/audit", "Audit", May::SeePersonal),
+            ("/mapping", "Field mapping", May::Look),
             ("/settings", "Schedules and settings", May::Look),
             ("/system", "System", May::Look),
         ],

@@ -8,8 +8,8 @@ use axum::http::Method;
 use axum::routing::{MethodFilter, on};
 
 use super::{
-    assets, audit, guard, home, link, logs, operations, people, problems, settings, sign_in,
-    sign_out, system, theme,
+    assets, audit, guard, home, link, logs, mapping, operations, people, problems, settings,
+    sign_in, sign_out, system, theme, tokens,
 };
 use crate::http::AppState;
 use crate::people::May;
@@ -52,6 +52,23 @@ pub fn screens() -> Screens {
         .page("/logs", May::Look, logs::page)
         .fragment("/console/logs", May::Look, logs::fragment)
         .page("/audit", May::SeePersonal, audit::page)
+        .page("/mapping", May::Look, mapping::page)
+        .page("/mapping/new", May::Change, mapping::new)
+        .page("/mapping/{id}", May::Change, mapping::edit)
+        .action("/mapping/try", May::Change, mapping::attempt)
+        .action("/mapping/save", May::Change, mapping::save)
+        .page("/mapping/{id}/remove", May::Change, mapping::remove_page)
+        .action("/mapping/{id}/remove", May::Change, mapping::remove)
+        .page("/mapping/history", May::Look, mapping::history)
+        .page("/mapping/history/{version}", May::Change, mapping::version)
+        .action(
+            "/mapping/history/{version}/restore",
+            May::Change,
+            mapping::restore,
+        )
+        .fragment("/console/mapping/run", May::Look, mapping::run_fragment)
+        .action("/mapping/run", May::Change, mapping::begin_run)
+        .action("/mapping/run/stop", May::Change, mapping::stop_run)
         .page("/settings", May::Look, settings::page)
         .action("/settings/summary", May::Change, settings::choose_summary)
         .action("/settings/tasks", May::Change, settings::choose_tasks)

@@ -211,7 +211,17 @@ async fn nothing_to_complain_about_on_any_screen_in_either_theme_at_any_width() 
             .await;
     }
     enter(&mut browser, &running, DESK).await;
-    let pages = [("home", "/"), ("people", "/people")];
+    let pages = [
+        ("home", "/"),
+        ("people", "/people"),
+        ("system", "/system"),
+        ("settings-in-force", "/system/settings"),
+        ("checkup", "/system/checkup"),
+        ("schedules", "/settings"),
+        ("mapping", "/mapping"),
+        ("mapping-new", "/mapping/new"),
+        ("mapping-history", "/mapping/history"),
+    ];
     for (name, look) in looks {
         for (page, path) in pages {
             browser.open(&format!("http://{address}{path}"), look).await;
@@ -221,6 +231,9 @@ async fn nothing_to_complain_about_on_any_screen_in_either_theme_at_any_width() 
                 .picture_of("console", &format!("{page}-{name}"))
                 .await;
         }
+        browser
+            .open(&format!("http://{address}/people"), look)
+            .await;
         // What is folded is looked at, too.
         browser
             .value("for (const part of document.querySelectorAll('main details')) part.open = true")

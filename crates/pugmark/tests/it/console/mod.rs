@@ -6,14 +6,18 @@ mod forms;
 mod home;
 mod links;
 mod logs;
+mod mapping;
 mod operations;
 mod people;
 mod planted;
 mod problems;
 mod routes;
 mod sessions;
+mod settings;
 mod sign_in;
 mod supabase;
+mod system;
 mod theme;
+mod tokens;
 
 pub(crate) use browser::{Browser, form_token};

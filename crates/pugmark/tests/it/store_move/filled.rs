@@ -163,6 +163,10 @@ fn by_hand(customer: &str) -> Vec<String> {
          VALUES ($id, X'aa02', 'password', $id, 1700000000000001, 'me', 1700000000000002)",
         "INSERT INTO console_sign_ins (subject, failures, last_at, wait_until) \
          VALUES ('peer:127.0.0.1', 2, 1700000000000001, 1700000000000001)",
+        "INSERT INTO api_tokens (token_id, digest, name, right_name, created_at, created_by, expires_at) \
+         VALUES ($id, X'aa03', 'export', 'customer_care', 1700000000000001, 'me', 1700000000000002)",
+        "INSERT INTO mapping_versions (at, actor, action, reason, mappings) \
+         VALUES (1700000000000001, 'me', 'mapping.create', '', '[]')",
         "INSERT INTO maxio_slot_waits (waiter, since, seen_at) VALUES ($id, 1700000000000001, 1700000000000001)",
         "INSERT INTO maxio_debits (subscription_id, event_id, said, received_at) VALUES ('s-1', 9, 'failed', 1700000000000001)",
         "INSERT INTO partners (\"partnerName\") VALUES ('Other')",

@@ -9,38 +9,42 @@ use pugmark_queue::db::Ts;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::desk::{self, Actor};
 use crate::flows::insurance::plan::CUSTOMER;
 use crate::http::AppState;
 use crate::http::auth::Caller;
 use crate::http::correlation::CorrelationId;
 use crate::http::envelope::{ApiError, Envelope, ErrorEnvelope};
+use crate::store::field_mapping;
 use crate::store::mapping_runs::{self, Run};
-use crate::store::{audit, field_mapping};
+
+/// What is acted on, for the audit log.
+const SUBJECT: &str = "linked contacts";
 
 /// How far the contacts have been brought up to date.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct RunBody {
+pub(crate) struct RunBody {
     /// `running`, `finished` or `stopped`.
-    state: &'static str,
+    pub(crate) state: &'static str,
     /// Linked contacts when it began.
-    contacts: i64,
+    pub(crate) contacts: i64,
     /// Customers queued so far.
-    queued: i64,
+    pub(crate) queued: i64,
     /// Operations that wait or are being carried out.
-    waiting: i64,
+    pub(crate) waiting: i64,
     /// Operations that are done.
-    done: i64,
+    pub(crate) done: i64,
     /// Operations that failed for good.
-    dead: i64,
+    pub(crate) dead: i64,
     /// Who asked for it.
-    requested_by: String,
+    pub(crate) requested_by: String,
     /// The request; every operation of the run is found by it.
-    correlation_id: String,
+    pub(crate) correlation_id: String,
     /// When it was asked for.
-    created_at: String,
+    pub(crate) created_at: String,
     /// Who stopped it before its end.
-    stopped_by: Option<String>,
+    pub(crate) stopped_by: Option<String>,
 }
 
 impl RunBody {
@@ -69,13 +73,26 @@ impl RunBody {
 /// everything already costs no call.
 #[utoipa::path(post, path = "/api/internal/vtiger/field-mappings/apply", tag = "field mappings",
     responses((status = 202, body = Envelope<RunBody>), (status = 409, body = ErrorEnvelope)))]
-pub(super) async fn begin(
+pub(crate) async fn begin(
     State(state): State<AppState>,
     correlation_id: CorrelationId,
     Extension(caller): Extension<Caller>,
 ) -> Result<Response, ApiError> {
-    let request = correlation_id.to_string();
-    let run = state
+    let actor = Actor {
+        name: caller.name,
+        reason: String::new(),
+        correlation_id: correlation_id.to_string(),
+    };
+    let run = begin_by(&state, actor).await?;
+    answer(&state, StatusCode::ACCEPTED, &correlation_id, run).await
+}
+
+/// Begins a run, as somebody asks for it.
+///
+/// # Errors
+/// 409 when one is under way.
+pub(crate) async fn begin_by(state: &AppState, actor: Actor) -> Result<Option<Run>, ApiError> {
+    state
         .db
         .write("begin mapping run", move |conn| {
             Box::pin(async move {
@@ -90,19 +107,19 @@ pub(super) async fn begin(
                 }
                 let contacts = field_mapping::linked(conn, CUSTOMER).await?;
                 let now = Ts::now();
-                mapping_runs::begin(conn, &caller.name, &request, contacts, now).await?;
-                note(conn, &caller, "mapping.apply", &request, now).await?;
+                let request = &actor.correlation_id;
+                mapping_runs::begin(conn, &actor.name, request, contacts, now).await?;
+                desk::note(conn, "mapping.apply", SUBJECT, &actor).await?;
                 mapping_runs::latest(conn).await.map_err(ApiError::from)
             })
         })
-        .await?;
-    answer(&state, StatusCode::ACCEPTED, &correlation_id, run).await
+        .await
 }
 
 /// How far it is.
 #[utoipa::path(get, path = "/api/internal/vtiger/field-mappings/apply", tag = "field mappings",
     responses((status = 200, body = Envelope<RunBody>), (status = 404, body = ErrorEnvelope)))]
-pub(super) async fn show(
+pub(crate) async fn show(
     State(state): State<AppState>,
     correlation_id: CorrelationId,
 ) -> Result<Response, ApiError> {
@@ -113,44 +130,50 @@ pub(super) async fn show(
 /// Queues nothing more. What is queued already is carried out.
 #[utoipa::path(delete, path = "/api/internal/vtiger/field-mappings/apply", tag = "field mappings",
     responses((status = 200, body = Envelope<RunBody>), (status = 404, body = ErrorEnvelope)))]
-pub(super) async fn stop(
+pub(crate) async fn stop(
     State(state): State<AppState>,
     correlation_id: CorrelationId,
     Extension(caller): Extension<Caller>,
 ) -> Result<Response, ApiError> {
-    let request = correlation_id.to_string();
-    let run = state
+    let actor = Actor {
+        name: caller.name,
+        reason: String::new(),
+        correlation_id: correlation_id.to_string(),
+    };
+    let run = stop_by(&state, actor).await?;
+    answer(&state, StatusCode::OK, &correlation_id, run).await
+}
+
+/// Stops the run under way, if there is one, as somebody asks for it.
+///
+/// # Errors
+/// Those of the store.
+pub(crate) async fn stop_by(state: &AppState, actor: Actor) -> Result<Option<Run>, ApiError> {
+    state
         .db
         .write("stop mapping run", move |conn| {
             Box::pin(async move {
-                let now = Ts::now();
                 if let Some(run) = mapping_runs::latest(conn).await?
-                    && mapping_runs::stop(conn, run.id, &caller.name, now).await?
+                    && mapping_runs::stop(conn, run.id, &actor.name, Ts::now()).await?
                 {
-                    note(conn, &caller, "mapping.apply.stop", &request, now).await?;
+                    desk::note(conn, "mapping.apply.stop", SUBJECT, &actor).await?;
                 }
                 mapping_runs::latest(conn).await.map_err(ApiError::from)
             })
         })
-        .await?;
-    answer(&state, StatusCode::OK, &correlation_id, run).await
+        .await
 }
 
-async fn note(
-    conn: &mut pugmark_queue::db::Conn,
-    caller: &Caller,
-    action: &str,
-    correlation_id: &str,
-    now: Ts,
-) -> Result<(), pugmark_queue::db::DbError> {
-    let entry = audit::Entry {
-        actor: &caller.name,
-        action,
-        subject: "linked contacts",
-        reason: None,
-        correlation_id: Some(correlation_id),
+/// How far the latest run is; `None` before the first one.
+///
+/// # Errors
+/// Those of the store.
+pub(crate) async fn latest(state: &AppState) -> Result<Option<RunBody>, ApiError> {
+    let Some(run) = mapping_runs::latest(&mut state.db.read().await?).await? else {
+        return Ok(None);
     };
-    audit::record(conn, now, &entry).await
+    let progress = state.queue.progress(&run.correlation_id).await?;
+    Ok(Some(RunBody::of(run, progress)))
 }
 
 async fn answer(

@@ -14,11 +14,11 @@ use crate::problem::Code;
 
 /// What the CRM said of its contacts, or why it could not be asked.
 #[derive(Debug, Clone)]
-pub(super) struct Asked(Result<Arc<Module>, String>);
+pub(crate) struct Asked(Result<Arc<Module>, String>);
 
 impl Asked {
     /// What is known, which may be some minutes old.
-    pub(super) async fn kept(state: &AppState, correlation_id: &CorrelationId) -> Self {
+    pub(crate) async fn kept(state: &AppState, correlation_id: &CorrelationId) -> Self {
         match client(state, correlation_id) {
             Some(client) => Asked::from(&client).await,
             None => Asked(Err("no CRM is configured".to_owned())),
@@ -26,7 +26,7 @@ impl Asked {
     }
 
     /// What the CRM says now: a field that was made a moment ago counts.
-    pub(super) async fn anew(state: &AppState, correlation_id: &CorrelationId) -> Self {
+    pub(crate) async fn anew(state: &AppState, correlation_id: &CorrelationId) -> Self {
         if let Some(crm) = &state.vtiger {
             crm.client.forget_descriptions();
         }
@@ -43,22 +43,22 @@ impl Asked {
     }
 
     /// The description, when there is one.
-    pub(super) fn module(&self) -> Option<&Module> {
+    pub(crate) fn module(&self) -> Option<&Module> {
         self.0.as_deref().ok()
     }
 
     /// The same, to be kept.
-    pub(super) fn into_module(self) -> Result<Arc<Module>, ApiError> {
+    pub(crate) fn into_module(self) -> Result<Arc<Module>, ApiError> {
         self.0.map_err(|why| not_asked(&why))
     }
 
     /// Why the CRM could not be asked.
-    pub(super) fn trouble(&self) -> Option<&str> {
+    pub(crate) fn trouble(&self) -> Option<&str> {
         self.0.as_ref().err().map(String::as_str)
     }
 
     /// Lets a change pass only when the CRM was asked, or the caller wants it all the same.
-    pub(super) fn or_unchecked(&self, unchecked: bool) -> Result<(), ApiError> {
+    pub(crate) fn or_unchecked(&self, unchecked: bool) -> Result<(), ApiError> {
         match &self.0 {
             Err(why) if !unchecked => Err(not_asked(why)),
             _ => Ok(()),
@@ -67,7 +67,7 @@ impl Asked {
 }
 
 /// The CRM for one request: each call is noted and carries the request's correlation id.
-pub(super) fn client(state: &AppState, correlation_id: &CorrelationId) -> Option<Client> {
+pub(crate) fn client(state: &AppState, correlation_id: &CorrelationId) -> Option<Client> {
     let crm = state.vtiger.as_ref()?;
     let calls = CallLog::new(crm.breaker.clone());
     Some(
@@ -78,7 +78,7 @@ pub(super) fn client(state: &AppState, correlation_id: &CorrelationId) -> Option
     )
 }
 
-pub(super) fn not_asked(why: &str) -> ApiError {
+pub(crate) fn not_asked(why: &str) -> ApiError {
     let mut error = ApiError::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "CRM_UNAVAILABLE",

@@ -19,7 +19,7 @@ const LONGEST_NAME: usize = 100;
 /// A mapping to be added.
 #[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct NewMapping {
+pub(crate) struct NewMapping {
     /// A source, by the names of `GET .../field-mappings/sources`.
     pub microbima_field: String,
     /// API name (`cf_861`) or label ("ID Number") of the field in vTiger.
@@ -39,7 +39,7 @@ pub(super) struct NewMapping {
 /// What is to be changed of a mapping; what is left out stays.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub(super) struct ChangedMapping {
+pub(crate) struct ChangedMapping {
     /// A source.
     pub microbima_field: Option<String>,
     /// API name or label of the field in vTiger.
@@ -59,7 +59,7 @@ pub(super) struct ChangedMapping {
 impl NewMapping {
     /// # Errors
     /// 422 naming each column that cannot be read.
-    pub(super) fn into_mapping(self) -> Result<Mapping, ApiError> {
+    pub(crate) fn into_mapping(self) -> Result<Mapping, ApiError> {
         let blank = Mapping {
             id: 0,
             field: FieldMapping {
@@ -92,7 +92,7 @@ impl ChangedMapping {
     ///
     /// # Errors
     /// 422 naming each column that cannot be read.
-    pub(super) fn laid_over(&self, mut mapping: Mapping) -> Result<Mapping, ApiError> {
+    pub(crate) fn laid_over(&self, mut mapping: Mapping) -> Result<Mapping, ApiError> {
         let mut refused = std::collections::BTreeMap::new();
         let mut name = |column: &str, given: &Option<String>, into: &mut String| {
             let Some(given) = given.as_deref().map(str::trim) else {
@@ -148,7 +148,7 @@ impl ChangedMapping {
 /// Every mapping.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct MappingList {
+pub(crate) struct MappingList {
     /// In the order in which they were made.
     pub items: Vec<MappingBody>,
 }
@@ -156,54 +156,54 @@ pub(super) struct MappingList {
 /// A mapping as the API shows it.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct MappingBody {
+pub(crate) struct MappingBody {
     /// Number of the mapping.
-    id: i64,
+    pub(crate) id: i64,
     /// The source.
-    microbima_field: String,
+    pub(crate) microbima_field: String,
     /// API name or label of the field, as the operator wrote it.
-    vtiger_field_name: String,
+    pub(crate) vtiger_field_name: String,
     /// Module of the field.
-    vtiger_module: String,
+    pub(crate) vtiger_module: String,
     /// Whether it is used.
-    is_active: bool,
+    pub(crate) is_active: bool,
     /// `TEXT`, `NUMBER`, `DATE` or `BOOLEAN`.
-    field_type: String,
+    pub(crate) field_type: String,
     /// `to_crm`, `from_crm` or `both`.
-    direction: String,
+    pub(crate) direction: String,
     /// `microbima`, `vtiger`, `newest` or `ask`.
-    on_conflict: String,
+    pub(crate) on_conflict: String,
     /// The field that is meant in this CRM; `null` when there is none, or it could not be asked.
-    resolves_to: Option<FieldBody>,
+    pub(crate) resolves_to: Option<FieldBody>,
     /// Whether it works in this CRM; `null` when that is not known now.
-    usable: Option<bool>,
+    pub(crate) usable: Option<bool>,
     /// Why it does not work, or why that is not known.
-    why: Option<String>,
+    pub(crate) why: Option<String>,
     /// The code of that reason, explained in docs/errors.md.
-    code: Option<String>,
+    pub(crate) code: Option<String>,
     /// What else is worth knowing.
-    note: Option<String>,
+    pub(crate) note: Option<String>,
     /// When it was last checked against the CRM before it was stored; `null` when it never was.
-    checked_at: Option<String>,
+    pub(crate) checked_at: Option<String>,
 }
 
 /// A field of the CRM.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct FieldBody {
+pub(crate) struct FieldBody {
     /// Name used in calls.
-    api_name: String,
+    pub(crate) api_name: String,
     /// What people see.
-    label: String,
+    pub(crate) label: String,
     /// `string`, `date`, `picklist`, ...
     #[serde(rename = "type")]
-    kind: String,
+    pub(crate) kind: String,
     /// Longest text, when it is known.
-    length: Option<u32>,
+    pub(crate) length: Option<u32>,
     /// Whether vTiger demands a value.
-    mandatory: bool,
+    pub(crate) mandatory: bool,
     /// Whether it can be set.
-    editable: bool,
+    pub(crate) editable: bool,
 }
 
 impl From<&Field> for FieldBody {
@@ -221,7 +221,7 @@ impl From<&Field> for FieldBody {
 
 impl MappingBody {
     /// How a mapping stands among all of them in this CRM.
-    pub(super) fn of(mapping: &Mapping, all: &[Mapping], asked: &Asked) -> Self {
+    pub(crate) fn of(mapping: &Mapping, all: &[Mapping], asked: &Asked) -> Self {
         let module = asked.module();
         let judged = mapping_check::check_alone(mapping)
             .map(drop)
@@ -274,7 +274,7 @@ fn note(mapping: &Mapping) -> Option<String> {
 /// A source that a mapping can carry.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct SourceBody {
+pub(crate) struct SourceBody {
     /// The name for `microbimaField`.
     name: &'static str,
     /// What it is.

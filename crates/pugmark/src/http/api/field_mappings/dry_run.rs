@@ -29,7 +29,7 @@ const MOST: u32 = 50;
 /// What is to be tried.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub(super) struct DryRunRequest {
+pub(crate) struct DryRunRequest {
     /// Mappings to try, as they would be posted. One whose source is mapped already stands in for that one. Without any, the
     /// mappings are tried as they are.
     mappings: Vec<NewMapping>,
@@ -41,8 +41,10 @@ pub(super) struct DryRunRequest {
 /// On whom.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(untagged)]
-enum Customers {
+pub(crate) enum Customers {
+    /// So many of those delivered last.
     Some(u32),
+    /// Those with these ids.
     These(Vec<String>),
 }
 
@@ -55,51 +57,51 @@ impl Default for Customers {
 /// What would happen.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct DryRunBody {
+pub(crate) struct DryRunBody {
     /// Customers tried.
-    customers: usize,
+    pub(crate) customers: usize,
     /// Contacts on which people would see another value than now.
-    would_change: usize,
+    pub(crate) would_change: usize,
     /// Values that would not be sent, or not as they are.
-    warnings: usize,
+    pub(crate) warnings: usize,
     /// Each of them.
-    items: Vec<TriedBody>,
+    pub(crate) items: Vec<TriedBody>,
 }
 
 /// What would happen to one contact.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct TriedBody {
+pub(crate) struct TriedBody {
     /// Id of the customer.
-    customer_id: String,
+    pub(crate) customer_id: String,
     /// Id of the contact; `null` when there is none yet: everything would be sent with the first delivery.
-    vtiger_contact_id: Option<String>,
+    pub(crate) vtiger_contact_id: Option<String>,
     /// What kept this one from being tried.
-    problem: Option<String>,
+    pub(crate) problem: Option<String>,
     /// What would happen to each field.
-    fields: Vec<TriedFieldBody>,
+    pub(crate) fields: Vec<TriedFieldBody>,
     /// Values that would not be sent, or not as they are, each with its field and the reason.
-    warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// What would happen to one field.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct TriedFieldBody {
+pub(crate) struct TriedFieldBody {
     /// The source.
-    microbima_field: String,
+    pub(crate) microbima_field: String,
     /// API name of the field.
-    vtiger_field: String,
+    pub(crate) vtiger_field: String,
     /// What people see.
-    label: String,
+    pub(crate) label: String,
     /// What the contact holds now.
-    now: Option<String>,
+    pub(crate) now: Option<String>,
     /// What would be sent; `null` when the field would be left as it is.
-    would_send: Option<String>,
+    pub(crate) would_send: Option<String>,
     /// What vTiger would show afterwards.
-    would_show: Option<String>,
+    pub(crate) would_show: Option<String>,
     /// Whether people would see another value than now.
-    changes: bool,
+    pub(crate) changes: bool,
 }
 
 impl From<Tried> for TriedBody {
@@ -133,7 +135,7 @@ impl From<TriedField> for TriedFieldBody {
     request_body = DryRunRequest,
     responses((status = 200, body = Envelope<DryRunBody>), (status = 422, body = ErrorEnvelope),
               (status = 503, body = ErrorEnvelope)))]
-pub(super) async fn dry_run(
+pub(crate) async fn dry_run(
     State(state): State<AppState>,
     correlation_id: CorrelationId,
     body: Option<JsonBody<DryRunRequest>>,
@@ -144,12 +146,32 @@ pub(super) async fn dry_run(
         .into_iter()
         .map(NewMapping::into_mapping)
         .collect::<Result<_, _>>()?;
-    for mapping in &given {
+    let body = try_out(&state, &correlation_id, &given, None, request.customers).await?;
+    Ok(Envelope::of(
+        StatusCode::OK,
+        &correlation_id,
+        "Dry run: nothing was written",
+        body,
+    ))
+}
+
+/// What mappings would do to real contacts; `instead`: the whole mapping as it would be, where more than the given ones differs.
+///
+/// # Errors
+/// 422 when they cannot work, 503 when the CRM cannot be asked.
+pub(crate) async fn try_out(
+    state: &AppState,
+    correlation_id: &CorrelationId,
+    given: &[Mapping],
+    instead: Option<Vec<Mapping>>,
+    customers: Customers,
+) -> Result<DryRunBody, ApiError> {
+    for mapping in given {
         mapping_check::check_alone(mapping).map_err(refused)?;
     }
     let (stored, customers) = {
         let mut conn = state.db.read().await?;
-        let customers = match request.customers {
+        let customers = match customers {
             Customers::Some(number) => {
                 let number = number.clamp(1, MOST);
                 field_mapping::samples(&mut conn, CUSTOMER, number).await?
@@ -158,13 +180,16 @@ pub(super) async fn dry_run(
         };
         (field_mapping::list(&mut conn).await?, customers)
     };
-    let asked = Asked::anew(&state, &correlation_id).await;
-    let Some(client) = client(&state, &correlation_id) else {
+    let asked = Asked::anew(state, correlation_id).await;
+    let Some(client) = client(state, correlation_id) else {
         return Err(not_asked("no CRM is configured"));
     };
     let module = asked.into_module()?;
-    let all = laid_over(stored, &given);
-    for mapping in &given {
+    let all = match instead {
+        Some(all) => all,
+        None => laid_over(stored, given),
+    };
+    for mapping in given {
         mapping_check::check_others(Some(&module), mapping, &all).map_err(refused)?;
         mapping_check::check_field(&module, mapping).map_err(refused)?;
     }
@@ -190,18 +215,12 @@ pub(super) async fn dry_run(
         setting: &state.contacts,
     };
     let items = tried(&trial, &customers).await?;
-    let body = DryRunBody {
+    Ok(DryRunBody {
         customers: items.len(),
         would_change: count(&items, |item| item.fields.iter().any(|field| field.changes)),
         warnings: items.iter().map(|item| item.warnings.len()).sum(),
         items,
-    };
-    Ok(Envelope::of(
-        StatusCode::OK,
-        &correlation_id,
-        "Dry run: nothing was written",
-        body,
-    ))
+    })
 }
 
 async fn tried(trial: &Trial<'_>, customers: &[String]) -> Result<Vec<TriedBody>, ApiError> {
