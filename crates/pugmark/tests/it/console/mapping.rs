@@ -53,7 +53,7 @@ async fn a_mapping_is_tried_on_real_contacts_before_it_counts_and_can_be_brought
     let form = admin.get("/mapping/new").await.text;
     for said in [
         "partnerName",
-        "cf_867 (Partner, string)",
+        "cf_867 (Partner, ",
         "MicroBima&#39;s: sent to vTiger",
     ] {
         assert!(form.contains(said), "{said}: {form}");

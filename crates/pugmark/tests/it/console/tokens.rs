@@ -121,9 +121,10 @@ async fn each_right_opens_what_it_opens_for_people_and_none_what_is_for_the_serv
         ] {
             for method in [Method::GET, Method::POST] {
                 let refused = with(&api, &token, method.clone(), service).await;
+                // A form that cannot be read is refused before anybody asks who sent it.
+                let unread = method == Method::POST && [400, 422].contains(&refused.status);
                 assert!(
-                    [403, 422].contains(&refused.status)
-                        && (method == Method::POST || refused.status == 403),
+                    refused.status == 403 || unread,
                     "{right} {method} {service}: {} {}",
                     refused.status,
                     refused.text
