@@ -1,5 +1,6 @@
 //! The command line.
 
+mod alert;
 mod attach;
 mod backfill;
 mod bench;
@@ -82,6 +83,8 @@ enum Command {
     Grant(grant::GrantArgs),
     /// Let people into the console: accounts, roles, one-time links.
     User(user::UserArgs),
+    /// See whether people are told of alerts: send a test.
+    Alert(alert::AlertArgs),
     /// Make and revoke links to the onboarding form, and see what became of a form.
     Onboarding(onboarding::OnboardingArgs),
     /// Serve a look-alike of vTiger on loopback, to try Pugmark on.
@@ -205,6 +208,7 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Mapping(args) => mapping::run(args).await,
         Command::Grant(args) => grant::run(args).await,
         Command::User(args) => user::run(args).await,
+        Command::Alert(args) => alert::run(args, settings).await,
         Command::Onboarding(args) => onboarding::run(args).await,
         Command::VtigerModule(args) => vtiger_module::run(args, settings).await,
         Command::Openapi => {

@@ -5,6 +5,7 @@
 
 pub mod account_steps;
 pub mod agent_registrations;
+pub mod alerts;
 pub mod alike;
 pub mod ambassadors;
 pub mod application_logs;
@@ -30,6 +31,7 @@ pub mod customers;
 pub mod dependants;
 mod dialect;
 pub mod field_mapping;
+pub mod flow_figures;
 pub mod grants;
 pub mod lead_conversions;
 pub mod leader_lease;

@@ -189,6 +189,7 @@ fn settings(store: &str, crm: &VtigerSandbox, token: &str, poll: Duration) -> Se
         supabase: None,
         seal_key: None,
         logs: config::Logs::default(),
+        alerts: config::Alerts::default(),
         webhooks: config::Webhooks::default(),
     }
 }

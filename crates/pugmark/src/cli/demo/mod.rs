@@ -268,6 +268,7 @@ fn base_settings(port: u16, folder: &Folder, crm: config::Crm) -> Settings {
         supabase: None,
         seal_key: None,
         logs: config::Logs::default(),
+        alerts: config::Alerts::default(),
         webhooks: config::Webhooks::default(),
     }
 }

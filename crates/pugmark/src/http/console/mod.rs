@@ -5,6 +5,7 @@
 //! a form was meant.
 
 pub mod accounts;
+mod alerts;
 mod assets;
 mod attempts;
 mod audit;

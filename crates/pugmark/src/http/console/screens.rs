@@ -8,7 +8,7 @@ use axum::http::Method;
 use axum::routing::{MethodFilter, on};
 
 use super::{
-    assets, audit, guard, home, link, logs, operations, people, problems, sign_in, sign_out, theme,
+    alerts, assets, audit, guard, home, link, logs, operations, people, problems, sign_in, sign_out, theme,
 };
 use crate::http::AppState;
 use crate::people::May;
@@ -22,6 +22,9 @@ pub fn screens() -> Screens {
         .fragment("/console/problems", May::Look, problems::fragment)
         .page("/problems/codes/{code}", May::Look, problems::code)
         .action("/problems/mark", May::Care, problems::mark)
+        .page("/alerts", May::Look, alerts::page)
+        .fragment("/console/alerts", May::Look, alerts::fragment)
+        .action("/alerts/test", May::Care, alerts::test)
         .page("/operations", May::Look, operations::page)
         .fragment("/console/operations", May::Look, operations::fragment)
         .page("/operations/{id}", May::Look, operations::detail)

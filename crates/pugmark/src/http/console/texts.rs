@@ -85,3 +85,10 @@ pub(super) const NO_RIGHT: &str = "Your login has no right in Pugmark. Somebody 
 pub(super) const SIGNED_OUT: &str =
     "You were signed out, so nothing was done. Sign in and try again.";
 pub(super) const WRONG: &str = "The e-mail address or the password is not right.";
+pub(super) const ALERT_TEST: &str =
+    "A test is on its way; below you see what came of it, as soon as the process that leads has sent it.";
+pub(super) const WAY_UNUSED: &str = "Not used yet";
+pub(super) const WAY_SENT: &str = "Sent";
+pub(super) const WAY_WAITS: &str = "Is to be sent";
+pub(super) const WAY_FAILS: &str = "Not sent; tried again";
+pub(super) const WAY_GIVEN_UP: &str = "Given up";

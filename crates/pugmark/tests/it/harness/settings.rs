@@ -102,6 +102,10 @@ pub(crate) fn settings(store: &str, crm: &VtigerSandbox) -> Settings {
         supabase: None,
         seal_key: None,
         logs: config::Logs::default(),
+        alerts: config::Alerts {
+            look: Duration::from_millis(100),
+            ..config::Alerts::default()
+        },
         webhooks: config::Webhooks::default(),
     }
 }
