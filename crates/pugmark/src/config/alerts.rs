@@ -70,18 +70,26 @@ impl WebhookUrl {
     /// # Errors
     /// What is wrong with it, without repeating it.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        let url = url::Url::parse(text.trim()).map_err(|_| "is no address of the form https://host/path")?;
+        let url = url::Url::parse(text.trim())
+            .map_err(|_| "is no address of the form https://host/path")?;
         let host = url.host_str().ok_or("names no host")?;
         match url.scheme() {
             "https" => {}
             "http" if on_this_machine(host) => {}
-            "http" => return Err("begins with http://, by which everybody on the way could read it"),
+            "http" => {
+                return Err("begins with http://, by which everybody on the way could read it");
+            }
             _ => return Err("does not begin with https://"),
         }
         Ok(WebhookUrl {
             shown: format!("{}://{host}/***", url.scheme()),
             secret: SecretString::from(url.to_string()),
         })
+    }
+
+    /// Whether no proxy can be meant to be on the way: plain http is taken for nothing else.
+    pub(crate) fn on_this_machine(&self) -> bool {
+        self.shown.starts_with("http:")
     }
 
     /// For the request itself.
@@ -172,8 +180,18 @@ fn checked(
         rate: file.rate,
         window: at_least("alerts.window", &file.window, minute, problems),
         least: i64::from(file.least.max(1)),
-        look: at_least("alerts.look", &file.look, Duration::from_millis(100), problems),
-        give_up_after: at_least("alerts.give_up_after", &file.give_up_after, minute, problems),
+        look: at_least(
+            "alerts.look",
+            &file.look,
+            Duration::from_millis(100),
+            problems,
+        ),
+        give_up_after: at_least(
+            "alerts.give_up_after",
+            &file.give_up_after,
+            minute,
+            problems,
+        ),
         keep: at_least("alerts.keep", &file.keep, minute, problems),
         webhook,
         mail: mail(file, password, problems),
@@ -218,7 +236,11 @@ fn mail(
         }
     };
     let mut to = Vec::new();
-    for text in file.email_to.split(',').filter(|text| !text.trim().is_empty()) {
+    for text in file
+        .email_to
+        .split(',')
+        .filter(|text| !text.trim().is_empty())
+    {
         to.extend(mailbox("ALERT_EMAIL_TO", text, problems));
     }
     let from = mailbox("ALERT_EMAIL_FROM", &file.email_from, problems)?;

@@ -258,7 +258,8 @@ mod tests {
     }
 
     #[test]
-    fn it_is_in_trouble_from_the_failure_that_opened_it_to_the_next_answer_and_not_when_it_was_asked_to_wait() {
+    fn it_is_in_trouble_from_the_failure_that_opened_it_to_the_next_answer_and_not_when_it_was_asked_to_wait()
+     {
         let breaker = Breaker::default();
         breaker.throttled(Some(Duration::from_secs(30)));
         assert_eq!(breaker.troubled_for(), None);

@@ -180,7 +180,8 @@ pub async fn next(conn: &mut Conn, channel: &str) -> Result<Option<Message>, DbE
 /// # Errors
 /// Whatever the database says.
 pub async fn sent(conn: &mut Conn, id: i64, now: Ts) -> Result<bool, DbError> {
-    let sql = "UPDATE alert_messages SET sent_at = $2, error = NULL WHERE id = $1 AND sent_at IS NULL";
+    let sql =
+        "UPDATE alert_messages SET sent_at = $2, error = NULL WHERE id = $1 AND sent_at IS NULL";
     rows_changed!(conn, sql, id, now)
 }
 

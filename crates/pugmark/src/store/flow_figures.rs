@@ -43,14 +43,15 @@ pub const ENDED: &str = "SELECT q.kind, a.ended, a.classification, count(*) AS a
      WHERE a.finished_at >= $1 AND a.finished_at < $2 AND a.ended IS NOT NULL GROUP BY q.kind, a.ended, a.classification";
 
 /// $1 from, $2 before, as ids.
-pub const QUEUED: &str = "SELECT kind, count(*) FROM vtiger_sync_queue WHERE id >= $1 AND id < $2 GROUP BY kind";
+pub const QUEUED: &str =
+    "SELECT kind, count(*) FROM vtiger_sync_queue WHERE id >= $1 AND id < $2 GROUP BY kind";
 
 /// $1 from.
-pub const NEXT_ENDED: &str = "SELECT min(finished_at) FROM vtiger_sync_attempts WHERE finished_at >= $1";
+pub const NEXT_ENDED: &str =
+    "SELECT min(finished_at) FROM vtiger_sync_attempts WHERE finished_at >= $1";
 
 /// $1 from, as an id.
-pub const NEXT_QUEUED: &str =
-    "SELECT id FROM vtiger_sync_queue WHERE id >= $1 ORDER BY id LIMIT 1";
+pub const NEXT_QUEUED: &str = "SELECT id FROM vtiger_sync_queue WHERE id >= $1 ORDER BY id LIMIT 1";
 
 /// Attempts that ended in this span.
 ///
@@ -68,11 +69,7 @@ pub async fn ended(conn: &mut Conn, from: Ts, before: Ts) -> Result<Vec<Ended>, 
 ///
 /// # Errors
 /// Whatever the database says.
-pub async fn queued(
-    conn: &mut Conn,
-    from: Ts,
-    before: Ts,
-) -> Result<Vec<(String, i64)>, DbError> {
+pub async fn queued(conn: &mut Conn, from: Ts, before: Ts) -> Result<Vec<(String, i64)>, DbError> {
     Ok(on!(conn, |c| sqlx::query_as(QUEUED)
         .bind(first_id(from))
         .bind(first_id(before))
@@ -221,11 +218,11 @@ pub async fn hours(conn: &mut Conn, since: Ts) -> Result<Vec<(Ts, Figures)>, DbE
         figures: Figures,
     }
     let sql = "SELECT hour, kind, queued, done, failed, calls FROM flow_hours WHERE hour >= $1 ORDER BY hour, kind";
-    let rows: Vec<Row> = on!(conn, |c| sqlx::query_as(sql)
-        .bind(since)
-        .fetch_all(c)
-        .await)?;
-    Ok(rows.into_iter().map(|row| (row.hour, row.figures)).collect())
+    let rows: Vec<Row> = on!(conn, |c| sqlx::query_as(sql).bind(since).fetch_all(c).await)?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.hour, row.figures))
+        .collect())
 }
 
 /// Removes what is older than it has to be.
@@ -319,6 +316,32 @@ pub async fn died(conn: &mut Conn, since: Ts, most: i64) -> Result<Vec<(String, 
         .bind(most)
         .fetch_all(c)
         .await)?)
+}
+
+/// $1 kind, $2 priority, $3 due before, $4 no more than so many.
+pub const OVERDUE: &str = "SELECT count(*) FROM (SELECT 1 FROM vtiger_sync_queue WHERE head = 1 AND waiting = 1 AND kind = $1 \
+     AND priority = $2 AND next_attempt_at <= $3 LIMIT $4) AS some";
+
+/// Priorities, as they are stored.
+const PRIORITIES: std::ops::RangeInclusive<i32> = 0..=3;
+
+/// How many operations of a kind have been due since before, of no more than `most` of each priority.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn overdue(conn: &mut Conn, kind: &str, before: Ts, most: i64) -> Result<i64, DbError> {
+    let mut overdue = 0;
+    for priority in PRIORITIES {
+        let found: i64 = on!(conn, |c| sqlx::query_scalar(OVERDUE)
+            .bind(kind)
+            .bind(priority)
+            .bind(before)
+            .bind(most)
+            .fetch_one(c)
+            .await)?;
+        overdue += found;
+    }
+    Ok(overdue)
 }
 
 /// How a flow stands, as it was counted.

@@ -52,6 +52,7 @@ pub mod policy_payments;
 pub mod problems;
 pub mod products;
 pub mod reconcile;
+pub mod saved_filters;
 pub mod settings;
 pub mod standing;
 pub mod status_changes;

@@ -128,7 +128,8 @@ pub(super) async fn start(crm: VtigerSandboxBuilder) -> Result<VtigerSandbox, Cl
         .map_err(|error| CliError::Other(format!("the look-alike of vTiger cannot start: {error}")))
 }
 
-fn settings(store: &str, crm: &VtigerSandbox, token: &str, poll: Duration) -> Settings {
+/// Settings for this store and CRM, with this pause between looks for changes.
+pub(super) fn settings(store: &str, crm: &VtigerSandbox, token: &str, poll: Duration) -> Settings {
     Settings {
         mode: Mode::Live,
         server: config::Server {

@@ -181,7 +181,9 @@ fn shown(alert: Alert, now: Ts) -> Shown {
 
 /// How a way stands, by its latest message.
 fn of_way(way: &Channel, messages: &[Message], now: Ts) -> Way {
-    let last = messages.iter().find(|message| message.channel == way.name());
+    let last = messages
+        .iter()
+        .find(|message| message.channel == way.name());
     let (class, word) = match last {
         None => ("", texts::WAY_UNUSED),
         Some(message) if message.sent_at.is_some() => ("good", texts::WAY_SENT),

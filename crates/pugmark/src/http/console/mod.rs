@@ -11,6 +11,7 @@ mod attempts;
 mod audit;
 mod cookies;
 mod explained;
+mod filters;
 pub mod first;
 mod frame;
 mod guard;

@@ -8,7 +8,8 @@ use axum::http::Method;
 use axum::routing::{MethodFilter, on};
 
 use super::{
-    alerts, assets, audit, guard, home, link, logs, operations, people, problems, sign_in, sign_out, theme,
+    alerts, assets, audit, filters, guard, home, link, logs, operations, people, problems, sign_in,
+    sign_out, theme,
 };
 use crate::http::AppState;
 use crate::people::May;
@@ -51,6 +52,8 @@ pub fn screens() -> Screens {
             operations::run_fragment,
         )
         .action("/operations/runs/{id}/stop", May::Change, operations::stop)
+        .action("/filters/keep", May::Look, filters::keep)
+        .action("/filters/forget", May::Look, filters::forget)
         .page("/logs", May::Look, logs::page)
         .fragment("/console/logs", May::Look, logs::fragment)
         .page("/audit", May::SeePersonal, audit::page)

@@ -85,10 +85,28 @@ pub(super) const NO_RIGHT: &str = "Your login has no right in Pugmark. Somebody 
 pub(super) const SIGNED_OUT: &str =
     "You were signed out, so nothing was done. Sign in and try again.";
 pub(super) const WRONG: &str = "The e-mail address or the password is not right.";
-pub(super) const ALERT_TEST: &str =
-    "A test is on its way; below you see what came of it, as soon as the process that leads has sent it.";
+pub(super) const ALERT_TEST: &str = "A test is on its way; below you see what came of it, as soon as the process that leads has sent it.";
 pub(super) const WAY_UNUSED: &str = "Not used yet";
 pub(super) const WAY_SENT: &str = "Sent";
 pub(super) const WAY_WAITS: &str = "Is to be sent";
 pub(super) const WAY_FAILS: &str = "Not sent; tried again";
 pub(super) const WAY_GIVEN_UP: &str = "Given up";
+pub(super) const NOT_CONFIGURED: &str = "Not configured";
+pub(super) const CONFIGURED: &str = "Configured";
+pub(super) const ASKED_WHEN_NEEDED: &str = "asked when somebody signs in or an account changes";
+pub(super) const SWITCHED_OFF: &str = "Switched off";
+pub(super) const LEFT_ALONE: &str = "Left alone";
+pub(super) const PAUSED: &str = "Paused";
+pub(super) const ANSWERS: &str = "Answers";
+pub(super) const CONNECTED: &str = "Connected";
+pub(super) const CONNECTING: &str = "Connecting";
+pub(super) const AWAY: &str = "Away";
+pub(super) const FILTER_KEPT: &str = "Kept. It stands above the list, for you alone.";
+pub(super) const FILTER_FORGOTTEN: &str = "The filter is forgotten.";
+pub(super) const NO_SUCH_FILTER: &str = "You keep no filter of this name.";
+pub(super) const NO_SUCH_SCREEN: &str = "This screen has no filters that can be kept.";
+pub(super) const FILTER_NAME: &str = "Give the filter a name of up to 60 letters.";
+pub(super) const NO_FILTER: &str = "There is no filter to keep: look for something first.";
+pub(super) const TOO_MANY_FILTERS: &str = "You keep 50 filters; forget one first.";
+pub(super) const NOTHING_TICKED: &str =
+    "Nothing is ticked. Go back, tick the dead letters that are meant, and choose again.";

@@ -92,12 +92,16 @@ fn log(message: &Message) {
 }
 
 async fn call(url: &WebhookUrl, message: &Message) -> Result<(), String> {
-    let client = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .map_err(|error| error.to_string())?;
+    let mut client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    if url.on_this_machine() {
+        client = client.no_proxy();
+    }
+    let client = client.build().map_err(|error| said(&error))?;
     let text = for_slack(&format!("{}\n{}", message.title, message.body));
-    let sent = client.post(url.expose()).json(&json!({ "text": text })).send();
+    let sent = client
+        .post(url.expose())
+        .json(&json!({ "text": text }))
+        .send();
     // The library's own words would repeat the address, which is a secret.
     let answer = sent.await.map_err(|error| said(&error.without_url()))?;
     match answer.status() {
@@ -108,19 +112,29 @@ async fn call(url: &WebhookUrl, message: &Message) -> Result<(), String> {
 
 /// Slack takes these three for signs of its own.
 fn for_slack(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 async fn write(mail: &Mail, message: &Message) -> Result<(), String> {
     let letter = letter(mail, message)?;
     let transport = transport(mail).map_err(|error| said(&error))?;
-    transport.send(letter).await.map(drop).map_err(|error| said(&error))
+    transport
+        .send(letter)
+        .await
+        .map(drop)
+        .map_err(|error| said(&error))
 }
 
 /// The same message has the same id, so that a server which gets it twice can know.
 fn letter(mail: &Mail, message: &Message) -> Result<Letter, String> {
     let place = mail.from.email.domain();
-    let id = format!("<alert-{}-{}@{place}>", message.id, message.created_at.as_micros());
+    let id = format!(
+        "<alert-{}-{}@{place}>",
+        message.id,
+        message.created_at.as_micros()
+    );
     let mut builder = Letter::builder()
         .from(mail.from.clone())
         .message_id(Some(id))
@@ -147,7 +161,9 @@ fn transport(
     Ok(match login {
         Some((user, password)) => {
             let password = password.expose_secret().to_owned();
-            builder.credentials(Credentials::new(user.clone(), password)).build()
+            builder
+                .credentials(Credentials::new(user.clone(), password))
+                .build()
         }
         None => builder.build(),
     })

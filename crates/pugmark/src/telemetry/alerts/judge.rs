@@ -59,7 +59,10 @@ pub fn judge(seen: &Seen, settings: &config::Alerts, now: Ts) -> BTreeMap<String
         );
     }
     for dead in &seen.dead {
-        matters.insert(format!("dead {} {}", dead.kind, dead.error_code), of_dead(dead));
+        matters.insert(
+            format!("dead {} {}", dead.kind, dead.error_code),
+            of_dead(dead),
+        );
     }
     for flow in &seen.figures {
         if let Some(matter) = of_rate(flow, seen, settings) {
@@ -72,9 +75,10 @@ pub fn judge(seen: &Seen, settings: &config::Alerts, now: Ts) -> BTreeMap<String
 fn of_dead(dead: &Dead) -> Matter {
     let (number, waits) = match dead.operations {
         1 => ("1 operation".to_owned(), "waits"),
-        many if many > DEAD_COUNTED => {
-            (format!("more than {} operations", grouped(DEAD_COUNTED)), "wait")
-        }
+        many if many > DEAD_COUNTED => (
+            format!("more than {} operations", grouped(DEAD_COUNTED)),
+            "wait",
+        ),
         many => (format!("{} operations", grouped(many)), "wait"),
     };
     Matter {
@@ -95,10 +99,13 @@ fn of_rate(flow: &Figures, seen: &Seen, settings: &config::Alerts) -> Option<Mat
         return None;
     }
     // While a system is known to be in trouble, flows that need it fail for that reason.
-    let explained = seen.troubles.iter().any(|(system, _)| match system.as_str() {
-        MAXIO => MAXIO_KINDS.contains(&flow.kind.as_str()),
-        _ => true,
-    });
+    let explained = seen
+        .troubles
+        .iter()
+        .any(|(system, _)| match system.as_str() {
+            MAXIO => MAXIO_KINDS.contains(&flow.kind.as_str()),
+            _ => true,
+        });
     Some(Matter {
         code: Code::FailureRate,
         words: format!(
@@ -137,7 +144,8 @@ pub fn over(subject: &str, seen: &Seen, settings: &config::Alerts) -> String {
         (_, kind, _) => {
             let kind = kind.unwrap_or_default();
             let flow = seen.figures.iter().find(|flow| flow.kind == kind);
-            let (failed, attempts) = flow.map_or((0, 0), |flow| (flow.failed, flow.done + flow.failed));
+            let (failed, attempts) =
+                flow.map_or((0, 0), |flow| (flow.failed, flow.done + flow.failed));
             format!(
                 "{kind}: {} of {} attempts of the last {} failed, which is no longer too much.",
                 grouped(failed),
@@ -231,10 +239,21 @@ mod tests {
                 "Maxio does not answer as it should and is left alone, since 10 minutes ago. What is to be delivered waits.",
             ]
         );
-        assert!(of_dead(&dead(1)).words.contains("1 operation failed for good"));
-        assert!(of_dead(&dead(1_001)).words.contains("more than 1,000 operations"));
+        assert!(
+            of_dead(&dead(1))
+                .words
+                .contains("1 operation failed for good")
+        );
+        assert!(
+            of_dead(&dead(1_001))
+                .words
+                .contains("more than 1,000 operations")
+        );
         let nothing = Seen::default();
-        assert_eq!(over("system vtiger", &nothing, &settings), "vTiger answers again.");
+        assert_eq!(
+            over("system vtiger", &nothing, &settings),
+            "vTiger answers again."
+        );
         assert!(over("dead note.create PUG-2006", &nothing, &settings).contains("PUG-2006"));
         assert!(over("rate note.create", &nothing, &settings).starts_with("note.create: 0 of 0"));
     }

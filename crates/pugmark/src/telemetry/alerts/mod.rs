@@ -32,7 +32,12 @@ pub fn start(settings: &Settings, term: &Term, tasks: &mut JoinSet<()>) {
     tasks.spawn(watch.run(stopped.clone()));
     for channel in Channel::all(&settings.alerts) {
         let pace = sending::Pace::of(&settings.alerts);
-        tasks.spawn(sending::run(term.db.clone(), channel, pace, stopped.clone()));
+        tasks.spawn(sending::run(
+            term.db.clone(),
+            channel,
+            pace,
+            stopped.clone(),
+        ));
     }
 }
 

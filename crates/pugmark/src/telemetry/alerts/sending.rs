@@ -80,7 +80,11 @@ async fn step(db: &Db, channel: &Channel, pace: Pace) -> Result<bool, DbError> {
         .await?;
         return Ok(true);
     };
-    let error: String = error.chars().filter(|it| *it != '\0').take(LONGEST_REASON).collect();
+    let error: String = error
+        .chars()
+        .filter(|it| *it != '\0')
+        .take(LONGEST_REASON)
+        .collect();
     let again = pace.again(&message, now);
     tracing::warn!(
         code = %Code::AlertNotSent,

@@ -44,7 +44,12 @@ pub async fn run(
 }
 
 /// Whether it is stored. A store that does not answer is told of by everybody else.
-async fn say(db: &Db, system: &'static str, process: &Arc<str>, troubled: Option<Duration>) -> bool {
+async fn say(
+    db: &Db,
+    system: &'static str,
+    process: &Arc<str>,
+    troubled: Option<Duration>,
+) -> bool {
     let process = process.clone();
     let written = db.write("how an outside system stands", move |conn| {
         Box::pin(async move {

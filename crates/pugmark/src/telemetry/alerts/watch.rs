@@ -80,7 +80,8 @@ impl Watch {
             self.raise(subject.clone(), matter.clone()).await?;
         }
         for alert in gone(&open, &matters) {
-            self.recover(alert.clone(), over(&alert.subject, &seen, &self.settings)).await?;
+            self.recover(alert.clone(), over(&alert.subject, &seen, &self.settings))
+                .await?;
         }
         self.prune(now).await?;
         Ok(false)
@@ -152,5 +153,6 @@ fn gone<'a>(
     open: &'a [Alert],
     matters: &'a BTreeMap<String, Matter>,
 ) -> impl Iterator<Item = &'a Alert> {
-    open.iter().filter(|alert| !matters.contains_key(&alert.subject))
+    open.iter()
+        .filter(|alert| !matters.contains_key(&alert.subject))
 }

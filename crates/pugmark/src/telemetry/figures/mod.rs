@@ -17,7 +17,9 @@ pub fn failed(ended: &str, classification: &str) -> bool {
         "EXPIRED" => true,
         _ => {
             !WAITED.contains(&classification)
-                && !WAITED_FOR.iter().any(|code| code.as_str() == classification)
+                && !WAITED_FOR
+                    .iter()
+                    .any(|code| code.as_str() == classification)
         }
     }
 }

@@ -105,10 +105,7 @@ pub async fn roll(db: &Db, now: Ts) -> Result<bool, DbError> {
 
 type Done = Vec<(String, Ts)>;
 
-async fn made(
-    conn: &mut Conn,
-    minute: Ts,
-) -> Result<(Vec<Figures>, Done), DbError> {
+async fn made(conn: &mut Conn, minute: Ts) -> Result<(Vec<Figures>, Done), DbError> {
     let before = minute.after(MINUTE);
     let mut flows: BTreeMap<String, Figures> = BTreeMap::new();
     let mut done: BTreeMap<String, Ts> = BTreeMap::new();
@@ -126,7 +123,9 @@ async fn made(
     for (kind, operations) in flow_figures::queued(conn, minute, before).await? {
         flows.entry(kind).or_default().queued += operations;
     }
-    let figures = flows.into_iter().map(|(kind, figures)| Figures { kind, ..figures });
+    let figures = flows
+        .into_iter()
+        .map(|(kind, figures)| Figures { kind, ..figures });
     Ok((figures.collect(), done.into_iter().collect()))
 }
 

@@ -133,7 +133,10 @@ pub struct LastDay {
 pub async fn last_day(conn: &mut Conn, now: Ts) -> Result<LastDay, DbError> {
     let since = now.before(Duration::from_secs(24 * 3_600));
     let mut day = LastDay {
-        died: flow_figures::died(conn, since, COUNTED + 1).await?.into_iter().collect(),
+        died: flow_figures::died(conn, since, COUNTED + 1)
+            .await?
+            .into_iter()
+            .collect(),
         ..LastDay::default()
     };
     let finished = flow_figures::finished(conn, since, COUNTED + 1).await?;

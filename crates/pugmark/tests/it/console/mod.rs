@@ -8,7 +8,7 @@ mod links;
 mod logs;
 mod operations;
 mod people;
-mod planted;
+pub(crate) mod planted;
 mod problems;
 mod routes;
 mod sessions;
