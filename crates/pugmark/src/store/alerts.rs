@@ -254,7 +254,7 @@ pub const NEXT_DEAD_KIND: &str = "SELECT kind, error_code FROM vtiger_sync_queue
 
 /// $1 kind, $2 code, $3 counts up to so many.
 pub const COUNT_DEAD: &str = "SELECT count(*) FROM (SELECT 1 FROM vtiger_sync_queue WHERE status = 'FAILED' \
-     AND dead_at IS NOT NULL AND heir IS NULL AND lane_seq >= 0 AND kind = $1 AND error_code = $2 LIMIT $3) AS some";
+     AND dead_at IS NOT NULL AND heir IS NULL AND lane_seq >= 0 AND kind = $1 AND error_code = $2 LIMIT $3) AS counted";
 
 /// Dead letters by cause, hopping along their index from one cause to the next.
 ///

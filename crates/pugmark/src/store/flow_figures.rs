@@ -261,7 +261,7 @@ pub struct Open {
 /// $1 no more than so many are looked at.
 pub const OPEN: &str = "SELECT kind, status, dead, count(*) AS operations, min(queued) AS oldest FROM \
      (SELECT kind, status, dead_at IS NOT NULL AS dead, first_queued_at AS queued FROM vtiger_sync_queue \
-     WHERE status <> 'COMPLETED' AND heir IS NULL LIMIT $1) AS some GROUP BY kind, status, dead ORDER BY kind, status, dead";
+     WHERE status <> 'COMPLETED' AND heir IS NULL LIMIT $1) AS counted GROUP BY kind, status, dead ORDER BY kind, status, dead";
 
 /// What is not finished, by kind and status; of no more than `most` operations.
 ///
@@ -277,7 +277,7 @@ pub async fn open(conn: &mut Conn, most: i64) -> Result<Vec<Open>, DbError> {
 /// $1 since, $2 no more than so many.
 pub const FINISHED: &str = "SELECT kind, carried_out, count(*) AS operations FROM (SELECT kind, \
      dead_at IS NULL AND superseded_by IS NULL AS carried_out FROM vtiger_sync_queue \
-     WHERE status = 'COMPLETED' AND processed_at >= $1 LIMIT $2) AS some GROUP BY kind, carried_out ORDER BY kind";
+     WHERE status = 'COMPLETED' AND processed_at >= $1 LIMIT $2) AS counted GROUP BY kind, carried_out ORDER BY kind";
 
 /// Finished operations that are alike.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -304,7 +304,7 @@ pub async fn finished(conn: &mut Conn, since: Ts, most: i64) -> Result<Vec<Finis
 
 /// $1 since, $2 no more than so many.
 pub const DIED: &str = "SELECT kind, count(*) FROM (SELECT kind FROM vtiger_sync_queue WHERE status = 'FAILED' \
-     AND dead_at IS NOT NULL AND dead_at >= $1 LIMIT $2) AS some GROUP BY kind ORDER BY kind";
+     AND dead_at IS NOT NULL AND dead_at >= $1 LIMIT $2) AS counted GROUP BY kind ORDER BY kind";
 
 /// What became a dead letter since and still is one, of no more than `most` operations.
 ///
@@ -320,7 +320,7 @@ pub async fn died(conn: &mut Conn, since: Ts, most: i64) -> Result<Vec<(String, 
 
 /// $1 kind, $2 priority, $3 due before, $4 no more than so many.
 pub const OVERDUE: &str = "SELECT count(*) FROM (SELECT 1 FROM vtiger_sync_queue WHERE head = 1 AND waiting = 1 AND kind = $1 \
-     AND priority = $2 AND next_attempt_at <= $3 LIMIT $4) AS some";
+     AND priority = $2 AND next_attempt_at <= $3 LIMIT $4) AS counted";
 
 /// Priorities, as they are stored.
 const PRIORITIES: std::ops::RangeInclusive<i32> = 0..=3;

@@ -1,5 +1,6 @@
 //! Alerts: people are told once when something begins, and once when it is over.
 
+mod plans;
 mod receivers;
 
 use pugmark::app::{self, Roles, Running};

@@ -55,6 +55,8 @@ async fn complaints(browser: &mut Browser) -> Vec<Value> {
             "too small: new-",
             "too small: role-",
             "too small: why-",
+            "too small: pick-",
+            "too small: q",
         ];
         let fields = [
             "too small: email",
@@ -188,6 +190,8 @@ async fn nothing_to_complain_about_on_any_screen_in_either_theme_at_any_width() 
         program.insert_customer(name).await;
     }
     program.wait_until_idle().await;
+    let dead = super::planted::note("c1", 1);
+    super::planted::plant_dead(&running, &program, dead, "PUG-2006", "no last name").await;
     let looks = [
         ("phone", PHONE),
         ("phone-dark", PHONE.dark()),
@@ -211,7 +215,13 @@ async fn nothing_to_complain_about_on_any_screen_in_either_theme_at_any_width() 
             .await;
     }
     enter(&mut browser, &running, DESK).await;
-    let pages = [("home", "/"), ("people", "/people")];
+    let pages = [
+        ("home", "/"),
+        ("people", "/people"),
+        ("alerts", "/alerts"),
+        ("problems", "/problems"),
+        ("operations", "/operations?q=status:dead"),
+    ];
     for (name, look) in looks {
         for (page, path) in pages {
             browser.open(&format!("http://{address}{path}"), look).await;

@@ -2,6 +2,7 @@
 
 mod browser;
 mod chromium;
+mod filters;
 mod forms;
 mod home;
 mod links;
@@ -11,6 +12,7 @@ mod people;
 pub(crate) mod planted;
 mod problems;
 mod routes;
+mod screenshots;
 mod sessions;
 mod sign_in;
 mod supabase;
