@@ -1,4 +1,5 @@
-//! Developer commands: `cargo xtask test`, `cargo xtask check`, `cargo xtask ci`, `cargo xtask chaos`, `cargo xtask scaling`.
+//! Developer commands: `cargo xtask test`, `cargo xtask check`, `cargo xtask ci`, `cargo xtask chaos`, `cargo xtask scaling`,
+//! `cargo xtask screenshots`.
 
 mod cargo;
 mod chaos;
@@ -7,6 +8,7 @@ mod failure;
 mod postgres_programs;
 mod probe;
 mod scaling;
+mod screenshots;
 mod search;
 mod service;
 mod test;
@@ -51,6 +53,8 @@ enum Command {
     Chaos(chaos::Chaos),
     /// Compute what sizes beyond one machine would cost: the tables of docs/scaling.md.
     Scaling,
+    /// Take the pictures of README and docs anew, and one of every page of the console into target/screenshots/.
+    Screenshots,
     /// Serve a PostgreSQL cluster until standard input closes (`test` starts this itself).
     #[command(hide = true)]
     ThrowawayPostgres {
@@ -69,6 +73,7 @@ fn main() -> ExitCode {
         Command::Ci => ci(),
         Command::Chaos(chaos) => chaos::run(&chaos),
         Command::Scaling => scaling::run(),
+        Command::Screenshots => screenshots::run(),
         Command::ThrowawayPostgres { programs } => throwaway::keep(&programs),
     }
 }

@@ -35,6 +35,15 @@ pub(crate) fn find_all() -> Result<Search, Failure> {
     })
 }
 
+/// Looks for one service that needs nothing to be started.
+pub(crate) fn find_one(service: Service) -> Result<Findings, Failure> {
+    let finding = match named_by_environment(service)? {
+        Some(finding) => finding,
+        None => find_here(service, &mut None),
+    };
+    Ok(Findings(vec![(service, finding)]))
+}
+
 fn named_by_environment(service: Service) -> Result<Option<Finding>, Failure> {
     let variable = service.variable();
     match env::var(variable) {

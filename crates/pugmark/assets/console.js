@@ -14,13 +14,13 @@ function lineFor(part) {
   return line;
 }
 
-// Whoever reads, types or has something open in this part keeps it as it is.
+// Whoever reads, types, has ticked or opened something in this part keeps it as it is.
 function isInUse(part) {
   const active = document.activeElement;
   const typing = active && part.contains(active) && active.matches("input, select, textarea");
   const selected = document.getSelection();
   const selecting = selected && !selected.isCollapsed && part.contains(selected.anchorNode);
-  return typing || selecting || part.querySelector("dialog[open], details[data-keep][open]") !== null;
+  return typing || selecting || part.querySelector("dialog[open], details[data-keep][open], input[type=checkbox]:checked") !== null;
 }
 
 // What a part wants spoken when it changes stands in an element of its own: whole parts would be read aloud every time.

@@ -49,6 +49,8 @@ use crate::problem::Code;
 use crate::schedule::leader::{Candidate, Term, process_name};
 use crate::shared::Shared;
 use crate::store::{self, SliceMode};
+use crate::telemetry::alerts::judge::{MAXIO, VTIGER};
+use crate::telemetry::alerts::trouble;
 use crate::telemetry::kept;
 
 use health_port::HealthPort;
@@ -225,6 +227,23 @@ pub async fn start(settings: Settings, roles: Roles) -> Result<Running, StartErr
         &cancelled,
         &mut tasks,
     );
+    if roles.worker {
+        let billing_breaker = billing.as_ref().map(|billing| &billing.breaker);
+        let breakers = [
+            (VTIGER, crm.as_ref().map(|crm| &crm.breaker)),
+            (MAXIO, billing_breaker),
+        ];
+        for (system, breaker) in breakers {
+            let Some(breaker) = breaker else { continue };
+            tasks.spawn(trouble::run(
+                db.clone(),
+                (system, breaker.clone()),
+                process.as_str().into(),
+                settings.alerts.look,
+                cancelled.clone(),
+            ));
+        }
+    }
     if roles.scheduler {
         let candidate = Candidate::new(
             db.clone(),
@@ -289,6 +308,7 @@ pub async fn start(settings: Settings, roles: Roles) -> Result<Running, StartErr
             )),
             system: Arc::new(System::new(settings.clone(), roles, started_at)),
             health: health.clone(),
+            alerts: Arc::new(settings.alerts.clone()),
         };
         Some(start_api(&settings.server, state, &cancelled, &mut tasks).await?)
     } else {

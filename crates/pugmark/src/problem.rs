@@ -253,6 +253,14 @@ codes! {
     SignInThrottled = "PUG-6804", "Too many attempts to sign in have failed; further ones are refused for a while.";
     /// A one-time link that works no more.
     OneTimeLink = "PUG-6805", "A one-time link was used before, has expired, or is not one of ours.";
+    /// A flow fails too often.
+    FailureRate = "PUG-6841", "More of a flow's attempts fail than should.";
+    /// There are dead letters.
+    DeadLetters = "PUG-6842", "Operations failed for good and wait for a person.";
+    /// An outside system is left alone.
+    SystemInTrouble = "PUG-6843", "An outside system does not answer as it should and is left alone for a while.";
+    /// A message about an alert did not get out.
+    AlertNotSent = "PUG-6844", "A message about an alert could not be sent.";
 }
 
 impl fmt::Display for Code {

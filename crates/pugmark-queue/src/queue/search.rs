@@ -43,6 +43,8 @@ pub struct Search {
     pub lane: Option<String>,
     /// With this code.
     pub code: Option<String>,
+    /// One of these, unless it is empty.
+    pub ids: Vec<OperationId>,
     /// Caused by this request, or merged with what it caused.
     pub correlation_id: Option<String>,
     /// Queued before this instant (by the clock of the program that queued it).
@@ -308,6 +310,14 @@ where
                 .push(" UNION SELECT id FROM vtiger_sync_queue WHERE unfinished = 1 AND lane = ")
                 .push_bind(lane.clone());
         }
+        query.push(")");
+    }
+    if !search.ids.is_empty() {
+        query.push(" AND id IN (");
+        let mut ids = query.separated(", ");
+        search.ids.iter().for_each(|id| {
+            ids.push_bind(*id);
+        });
         query.push(")");
     }
     if let Some(id) = &search.correlation_id {

@@ -14,6 +14,7 @@ use crate::schedule::lead_poll::LeadPoller;
 use crate::schedule::leader::Term;
 use crate::schedule::retention::Retention;
 use crate::schedule::{self, Sweeps, mapping_run, retry_sweep};
+use crate::telemetry::alerts;
 
 /// What the scheduler's parts need to know besides what their term gives them.
 pub(super) struct Work {
@@ -39,6 +40,7 @@ impl Work {
         tasks.spawn(retry_sweep::run(db.clone(), queue.clone(), stopped.clone()));
         tasks.spawn(mapping_run::run(db.clone(), queue.clone(), stopped.clone()));
         tasks.spawn(desk::bulk::run(db.clone(), queue.clone(), stopped.clone()));
+        alerts::start(&self.settings, term, tasks);
         if let Some(crm) = self.crm.as_ref().filter(|crm| self.polls(crm)) {
             let poll = crm.settings.poll.clone();
             let poller = Poller::new(db.clone(), queue.clone(), crm.clone(), poll);

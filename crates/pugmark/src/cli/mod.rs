@@ -1,5 +1,6 @@
 //! The command line.
 
+mod alert;
 mod attach;
 mod backfill;
 mod bench;
@@ -85,6 +86,8 @@ enum Command {
     User(user::UserArgs),
     /// Make, list and revoke tokens with which programs call the API of a running Pugmark.
     Token(token::TokenArgs),
+    /// See whether people are told of alerts: send a test.
+    Alert(alert::AlertArgs),
     /// Make and revoke links to the onboarding form, and see what became of a form.
     Onboarding(onboarding::OnboardingArgs),
     /// Serve a look-alike of vTiger on loopback, to try Pugmark on.
@@ -209,6 +212,7 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Grant(args) => grant::run(args).await,
         Command::User(args) => user::run(args).await,
         Command::Token(args) => token::run(args).await,
+        Command::Alert(args) => alert::run(args, settings).await,
         Command::Onboarding(args) => onboarding::run(args).await,
         Command::VtigerModule(args) => vtiger_module::run(args, settings).await,
         Command::Openapi => {

@@ -3,6 +3,7 @@
 //! Reading never stops at the first mistake: every problem is collected, each with the name of the setting and the fix,
 //! so that `doctor` and `serve` can list them all at once.
 
+mod alerts;
 mod console;
 mod conversion;
 mod crm;
@@ -28,6 +29,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
+pub use alerts::{Alerts, Mail, MailTls, WebhookUrl};
 pub use console::Console;
 pub use conversion::{Conversion, PartnerApi};
 pub use crm::{Crm, CrmEdition, Poll};
@@ -97,6 +99,8 @@ pub struct Settings {
     pub scheduler: Scheduler,
     /// Kept log lines.
     pub logs: Logs,
+    /// What people are told of by themselves, and how.
+    pub alerts: Alerts,
     /// Receiving webhooks.
     pub webhooks: Webhooks,
     /// The insurer's flow.
@@ -158,6 +162,7 @@ fn check(raw: sources::Raw) -> Result<Settings, ConfigError> {
     let redis = redis::check(&raw.file, &mut problems);
     let scheduler = queue::check_scheduler(&raw.file.scheduler, &mut problems);
     let logs = logs::check(&raw.file, &mut problems);
+    let alerts = alerts::check(&raw, &mut problems);
     let webhooks = webhooks::check(&raw.file, &raw.secrets, &mut problems);
     let mut insurance = insurance::check(&raw.file, &mut problems);
     let partner_api = conversion::check_api(&raw, &mut problems);
@@ -191,6 +196,7 @@ fn check(raw: sources::Raw) -> Result<Settings, ConfigError> {
             redis,
             scheduler,
             logs,
+            alerts,
             webhooks,
             insurance,
             maxio,

@@ -7,6 +7,7 @@ use std::path::Path;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use super::alerts::AlertsFile;
 use super::insurance::{Assign, StoredTimes, SummaryAs};
 use super::logs::StoredLevel;
 use super::maxio::MaxioFile;
@@ -114,7 +115,7 @@ fn is_ours(name: &str) -> bool {
 }
 
 /// Secrets, which come from the environment or from a file named by it, never from the file of settings.
-pub(super) const SECRETS: [&str; 12] = [
+pub(super) const SECRETS: [&str; 14] = [
     "VTIGER_ACCESS_KEY",
     "APP_SECRET_TOKEN",
     "SUPABASE_SERVICE_ROLE_KEY",
@@ -127,10 +128,12 @@ pub(super) const SECRETS: [&str; 12] = [
     "MICROBIMA_API_KEY",
     "MAXIO_API_KEY",
     "MAXIO_WEBHOOK_SECRET",
+    "ALERT_WEBHOOK_URL",
+    "SMTP_PASSWORD",
 ];
 
 /// Names of the integration plan and the setting each one sets.
-pub(super) const NAMES: [(&str, &str); 19] = [
+pub(super) const NAMES: [(&str, &str); 25] = [
     ("PUGMARK_MODE", "mode"),
     ("HOST", "server.host"),
     ("PORT", "server.port"),
@@ -150,6 +153,12 @@ pub(super) const NAMES: [(&str, &str); 19] = [
     ("MAXIO_API_URL", "maxio.url"),
     ("PUGMARK_PUBLIC_URL", "server.public_url"),
     ("PUGMARK_HEALTH", "server.health"),
+    ("ALERT_EMAIL_TO", "alerts.email_to"),
+    ("ALERT_EMAIL_FROM", "alerts.email_from"),
+    ("SMTP_HOST", "alerts.smtp_host"),
+    ("SMTP_PORT", "alerts.smtp_port"),
+    ("SMTP_TLS", "alerts.smtp_tls"),
+    ("SMTP_USERNAME", "alerts.smtp_username"),
 ];
 
 /// What was read, before it is checked.
@@ -172,6 +181,8 @@ pub(super) struct Secrets {
     pub(super) microbima_key: Option<SecretString>,
     pub(super) maxio_key: Option<SecretString>,
     pub(super) maxio_webhook: Option<SecretString>,
+    pub(super) alert_webhook: Option<SecretString>,
+    pub(super) smtp_password: Option<SecretString>,
 }
 
 #[derive(Deserialize)]
@@ -188,6 +199,7 @@ pub(super) struct File {
     pub(super) redis: RedisFile,
     pub(super) scheduler: SchedulerFile,
     pub(super) logs: LogsFile,
+    pub(super) alerts: AlertsFile,
     pub(super) webhooks: WebhooksFile,
     pub(super) insurance: InsuranceFile,
     pub(super) notes: NotesFile,
@@ -440,6 +452,8 @@ pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Settings, 
         microbima_key: secret(environment, SECRETS[9], &mut problems),
         maxio_key: secret(environment, SECRETS[10], &mut problems),
         maxio_webhook: secret(environment, SECRETS[11], &mut problems),
+        alert_webhook: secret(environment, SECRETS[12], &mut problems),
+        smtp_password: secret(environment, SECRETS[13], &mut problems),
     };
     match (check(Raw { file, secrets }), problems.is_empty()) {
         (Ok(settings), true) => Ok(Settings {

@@ -28,6 +28,9 @@ struct State {
     /// Pauses since the last success; each is twice as long as the one before.
     pauses: u32,
     open_until: Option<Instant>,
+    /// Since when nothing was answered as it should be. A pause alone says less: between two of them the breaker is closed, and one
+    /// that the other side asked for is no trouble.
+    troubled_since: Option<Instant>,
     /// The end of a pause that the other side asked for.
     asked_until: Option<Instant>,
     /// Counts what other processes should know.
@@ -100,6 +103,7 @@ impl Breaker {
         state.failures += 1;
         if state.failures >= PATIENCE {
             state.pause();
+            state.troubled();
             self.changed(&mut state);
         }
     }
@@ -120,7 +124,13 @@ impl Breaker {
     pub fn refused(&self) {
         let mut state = self.lock();
         state.open_for(LONGEST_PAUSE);
+        state.troubled();
         self.changed(&mut state);
+    }
+
+    /// For how long nothing has been answered as it should be: from the failure that opened the breaker until the next success.
+    pub fn troubled_for(&self) -> Option<Duration> {
+        self.lock().troubled_since.map(|since| since.elapsed())
     }
 
     /// Where the breaker stands now.
@@ -161,8 +171,12 @@ impl Breaker {
         }
         match word.pause {
             Pause::Nothing => {}
-            Pause::Ended => state.open_until = None,
+            Pause::Ended => {
+                state.open_until = None;
+                state.troubled_since = None;
+            }
             Pause::Open { remaining, pauses } => {
+                state.troubled();
                 state.open_for(remaining.min(LONGEST_WISH));
                 state.pauses = state.pauses.max(pauses);
                 // As after a pause of one's own: one more failure is enough.
@@ -211,6 +225,10 @@ impl State {
         }
     }
 
+    fn troubled(&mut self) {
+        self.troubled_since.get_or_insert_with(Instant::now);
+    }
+
     fn pause(&mut self) {
         let factor = 2u32.saturating_pow(self.pauses.min(16));
         self.pauses += 1;
@@ -238,6 +256,24 @@ mod tests {
         };
         assert!(remaining <= FIRST_PAUSE, "{remaining:?}");
     }
+
+    #[test]
+    fn it_is_in_trouble_from_the_failure_that_opened_it_to_the_next_answer_and_not_when_it_was_asked_to_wait()
+     {
+        let breaker = Breaker::default();
+        breaker.throttled(Some(Duration::from_secs(30)));
+        assert_eq!(breaker.troubled_for(), None);
+        let breaker = Breaker::default();
+        (1..PATIENCE).for_each(|_| breaker.failed());
+        assert_eq!(breaker.troubled_for(), None);
+        breaker.failed();
+        assert!(breaker.troubled_for().is_some());
+        breaker.succeeded();
+        assert_eq!(breaker.troubled_for(), None);
+        breaker.refused();
+        assert!(breaker.troubled_for().is_some());
+    }
+
     #[test]
     fn an_answer_to_an_earlier_call_does_not_shorten_a_pause_that_was_asked_for() {
         let breaker = Breaker::default();

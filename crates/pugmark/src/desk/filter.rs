@@ -7,16 +7,16 @@ use std::fmt;
 use std::time::Duration;
 
 use pugmark_queue::db::Ts;
-use pugmark_queue::{Search, Standing};
+use pugmark_queue::{OperationId, Search, Standing};
 
 use crate::flows::insurance::plan::{self, customer_lane, user_lane};
 use crate::flows::onboarding;
 
 /// More characters are refused.
-pub const LONGEST: usize = 500;
+pub const LONGEST: usize = 2_000;
 
 /// The filters, each with what it takes, as the page explains them.
-pub const FILTERS: [(&str, &str); 9] = [
+pub const FILTERS: [(&str, &str); 10] = [
     (
         "status:",
         "waiting, running, retrying, dead, blocked, done or discarded",
@@ -26,6 +26,7 @@ pub const FILTERS: [(&str, &str); 9] = [
     ("customer:", "the id of a customer"),
     ("user:", "the id of a staff account"),
     ("record:", "the type and the id of any record: TASK/1f0c..."),
+    ("operation:", "the ids of operations, with commas between"),
     ("request:", "a correlation id"),
     ("older:", "queued longer ago than 90s, 30m, 1h, 7d or 2w"),
     ("newer:", "queued within the last 90s, 30m, 1h, 7d or 2w"),
@@ -159,6 +160,15 @@ fn take(search: &mut Search, word: &Word, now: Ts) -> Result<(), String> {
             once(&mut search.record, record, "record")
         }
         "record" => once(&mut search.record, record(value)?, "record"),
+        "operation" => {
+            if !search.ids.is_empty() {
+                return Err(
+                    "is the second one; put all ids into one, with commas between".to_owned(),
+                );
+            }
+            search.ids = ids(value)?;
+            Ok(())
+        }
         "request" => once(&mut search.correlation_id, value.to_owned(), "request"),
         "older" => once(&mut search.before, now.before(age(value)?), "older"),
         _ => once(&mut search.since, now.before(age(value)?), "newer"),
@@ -232,6 +242,22 @@ fn record(value: &str) -> Result<(String, String), String> {
     let (kind, id) =
         parts.ok_or("takes the type and the id with a slash between: `record:TASK/1f0c...`")?;
     Ok((kind.to_uppercase(), id.to_owned()))
+}
+
+fn ids(value: &str) -> Result<Vec<OperationId>, String> {
+    let ids = value.split(',').map(str::trim).filter(|id| !id.is_empty());
+    let ids: Result<Vec<OperationId>, _> = ids.map(str::parse).collect();
+    let ids = ids.map_err(|_| "takes ids of operations, with commas between")?;
+    match ids.is_empty() {
+        true => Err("takes ids of operations, with commas between".to_owned()),
+        false => Ok(ids),
+    }
+}
+
+/// The filter that means just these, as far as they are dead letters.
+pub fn these(ids: &[OperationId]) -> String {
+    let ids: Vec<String> = ids.iter().map(|id| id.0.simple().to_string()).collect();
+    format!("status:dead operation:{}", ids.join(","))
 }
 
 fn age(value: &str) -> Result<Duration, String> {

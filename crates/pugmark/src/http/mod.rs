@@ -91,6 +91,8 @@ pub struct AppState {
     pub system: Arc<system::System>,
     /// How far this process is.
     pub health: health::Health,
+    /// What people are told of by themselves, and how.
+    pub alerts: Arc<config::Alerts>,
 }
 
 /// The document that describes the API, without the routes that it is merged with.

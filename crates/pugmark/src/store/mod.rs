@@ -5,6 +5,7 @@
 
 pub mod account_steps;
 pub mod agent_registrations;
+pub mod alerts;
 pub mod alike;
 pub mod ambassadors;
 pub mod api_tokens;
@@ -31,6 +32,7 @@ pub mod customers;
 pub mod dependants;
 mod dialect;
 pub mod field_mapping;
+pub mod flow_figures;
 pub mod grants;
 pub mod lead_conversions;
 pub mod leader_lease;
@@ -53,6 +55,7 @@ pub mod problems;
 pub mod processes;
 pub mod products;
 pub mod reconcile;
+pub mod saved_filters;
 pub mod settings;
 pub mod standing;
 pub mod status_changes;

@@ -1,6 +1,9 @@
-//! Logs: to standard error, as text for people or JSON for machines, and what is worth keeping into the store.
+//! Logs: to standard error, as text for people or JSON for machines, and what is worth keeping into the store. Figures of what flows,
+//! and the alerts that are made of them.
 
+pub mod alerts;
 mod fields;
+pub mod figures;
 pub mod kept;
 
 use std::io::IsTerminal;

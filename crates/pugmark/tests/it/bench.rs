@@ -97,6 +97,21 @@ mod sqlite {
     }
 
     #[tokio::test]
+    async fn the_pages_of_the_console_are_measured_by_themselves() {
+        let output = bench(&["console", "--history", "1000", "--json"])
+            .output()
+            .await
+            .expect("the binary runs");
+        let report = report_of(&output);
+        let lines = report["lines"].as_array().expect("a list of lines");
+        for page in ["Home", "Problems", "Alerts", "Operations", "Logs"] {
+            let line = lines.iter().find(|line| line["name"] == page);
+            let line = line.unwrap_or_else(|| panic!("no line {page}: {report}"));
+            assert!(line["ours"].as_f64().expect("a number") > 0.0, "{line}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_week_of_payments_is_measured_by_itself() {
         let arguments = ["payments", "--payments", "21", "--customers", "5", "--json"];
         let output = bench(&arguments).output().await.expect("the binary runs");

@@ -4,6 +4,7 @@ mod backfill;
 mod calls;
 mod capture;
 mod claim;
+mod console;
 mod customers;
 mod enqueue;
 mod line;
@@ -65,6 +66,8 @@ enum Apart {
     Payments(payments::PaymentsArgs),
     /// The first sync of a base at the speed of a real vTiger, without and with the extension.
     Backfill(backfill::BackfillArgs),
+    /// The pages of the console over a million operations.
+    Console(console::ConsoleArgs),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -144,6 +147,7 @@ async fn measure(args: &BenchArgs, stores: &Stores, report: &mut Report) -> Resu
             let lines = match apart {
                 Apart::Payments(payments) => payments::measure(stores, engine, *payments).await?,
                 Apart::Backfill(backfill) => backfill::measure(stores, engine, *backfill).await?,
+                Apart::Console(console) => console::measure(stores, engine, *console).await?,
             };
             lines.into_iter().for_each(|line: Line| report.add(line));
         }

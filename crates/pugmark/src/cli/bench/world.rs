@@ -128,7 +128,8 @@ pub(super) async fn start(crm: VtigerSandboxBuilder) -> Result<VtigerSandbox, Cl
         .map_err(|error| CliError::Other(format!("the look-alike of vTiger cannot start: {error}")))
 }
 
-fn settings(store: &str, crm: &VtigerSandbox, token: &str, poll: Duration) -> Settings {
+/// Settings for this store and CRM, with this pause between looks for changes.
+pub(super) fn settings(store: &str, crm: &VtigerSandbox, token: &str, poll: Duration) -> Settings {
     Settings {
         mode: Mode::Live,
         server: config::Server {
@@ -190,6 +191,7 @@ fn settings(store: &str, crm: &VtigerSandbox, token: &str, poll: Duration) -> Se
         seal_key: None,
         in_force: Vec::new(),
         logs: config::Logs::default(),
+        alerts: config::Alerts::default(),
         webhooks: config::Webhooks::default(),
     }
 }

@@ -269,6 +269,7 @@ fn base_settings(port: u16, folder: &Folder, crm: config::Crm) -> Settings {
         seal_key: None,
         in_force: Vec::new(),
         logs: config::Logs::default(),
+        alerts: config::Alerts::default(),
         webhooks: config::Webhooks::default(),
     }
 }

@@ -1,13 +1,10 @@
 //! `/api/internal/status`: is it fine?
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use pugmark_queue::Count;
-use pugmark_queue::Status::{Failed, Pending, Processing};
 use pugmark_queue::db::Ts;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -29,10 +26,11 @@ use crate::schedule::retry_sweep::{self, LATE, SweepRun};
 use crate::store::crm_cursors::{self, Cursor};
 use crate::store::standing::{self, Proof};
 use crate::store::{
-    self, SliceMode, capture_errors, change_log, conflicts, leader_lease, links, sync_jobs,
+    self, SliceMode, alerts, capture_errors, change_log, conflicts, flow_figures, leader_lease,
+    links, sync_jobs,
 };
-
-const DAY: Duration = Duration::from_secs(24 * 3_600);
+use crate::telemetry::figures::standing as standing_of_flows;
+use crate::telemetry::figures::standing::{Backlog, COUNTED, LastDay};
 
 /// The routes of this resource.
 pub fn routes() -> OpenApiRouter<AppState> {
@@ -79,8 +77,12 @@ pub struct StatusBody {
     pub kinds: BTreeMap<String, KindBody>,
     /// The last run of the retry sweep; `null` before the first one.
     pub retry_sweep: Option<SweepRun>,
-    /// Operations that have been due for over a minute and that nobody carries out.
+    /// Operations that have been due for over a minute and that nobody carries out; counted up to 10,000 of each kind and priority.
     pub overdue: i64,
+    /// When what waits was counted, RFC 3339, where that is too much to be counted each time; `null`: just now.
+    pub counted_at: Option<String>,
+    /// Alerts that are open.
+    pub alerts: i64,
     /// Fields that wait for a person at the conflicts desk.
     pub conflicts: i64,
     /// Asking vTiger what changed.
@@ -254,25 +256,21 @@ async fn read(
 /// # Errors
 /// When the store does not answer.
 pub async fn gather(state: &AppState) -> Result<StatusBody, ApiError> {
-    let counts = state.queue.counts().await?;
-    let sum = |wanted: &dyn Fn(&Count) -> bool| -> i64 {
-        counts
-            .iter()
-            .filter(|count| wanted(count))
-            .map(|count| count.operations)
-            .sum()
-    };
-    let waiting = sum(&|count| matches!(count.status, Pending | Failed) && !count.dead);
-    let delivering = sum(&|count| count.status == Processing);
-    let dead = sum(&|count| count.dead);
-    let yesterday = Ts::now().before(DAY);
-    let completed = state.queue.completed_since(yesterday).await?;
-    let completed_last_day = completed.iter().map(|(_, operations)| operations).sum();
+    let now = Ts::now();
     let queued_since = state.queue.oldest_waiting().await?;
-    let kinds = kinds(state, &counts, yesterday).await?;
-    let overdue = state.queue.due(LATE).await?;
-    let overdue = overdue.iter().map(|due| due.overdue).sum();
     let mut conn = state.db.read().await?;
+    let backlog = standing_of_flows::backlog(&mut conn).await?;
+    let day = standing_of_flows::last_day(&mut conn, now).await?;
+    let waiting = backlog.total(|flow| flow.waiting);
+    let delivering = backlog.total(|flow| flow.delivering);
+    let dead = backlog.total(|flow| flow.dead);
+    let completed_last_day = day.completed.values().sum();
+    let kinds = kinds(&backlog, &day);
+    let mut overdue = 0;
+    for flow in backlog.flows.iter().filter(|flow| flow.waiting > 0) {
+        overdue += flow_figures::overdue(&mut conn, &flow.kind, now.before(LATE), COUNTED).await?;
+    }
+    let alerts = alerts::count_open(&mut conn).await?;
     let retry_sweep = retry_sweep::last(&mut conn).await?;
     let (unplanned, captured_since) = change_log::backlog(&mut conn).await?;
     let customers = links::counts(&mut conn, CUSTOMER).await?;
@@ -332,6 +330,12 @@ pub async fn gather(state: &AppState) -> Result<StatusBody, ApiError> {
     if maxio == "paused" {
         summary.push_str(" Maxio does not answer as it should and is left alone for a moment.");
     }
+    if alerts > 0 {
+        summary.push_str(&match alerts {
+            1 => " One alert is open.".to_owned(),
+            more => format!(" {more} alerts are open."),
+        });
+    }
     if conflicts > 0 {
         summary.push_str(&format!(
             " {conflicts} field(s) wait for a decision at the conflicts desk."
@@ -362,38 +366,31 @@ pub async fn gather(state: &AppState) -> Result<StatusBody, ApiError> {
         kinds,
         retry_sweep,
         overdue,
+        counted_at: backlog.counted_at.map(|at| at.timestamp().to_string()),
+        alerts,
         proof,
     })
 }
 
-async fn kinds(
-    state: &AppState,
-    counts: &[Count],
-    since: Ts,
-) -> Result<BTreeMap<String, KindBody>, ApiError> {
+fn kinds(backlog: &Backlog, day: &LastDay) -> BTreeMap<String, KindBody> {
     let mut kinds: BTreeMap<String, KindBody> = BTreeMap::new();
-    for count in counts {
-        let kind = kinds.entry(count.kind.clone()).or_default();
-        match (count.status, count.dead) {
-            (Processing, _) => kind.delivering += count.operations,
-            (Failed, true) => kind.dead += count.operations,
-            (Failed, false) => {
-                kind.waiting += count.operations;
-                kind.failing += count.operations;
-            }
-            _ => kind.waiting += count.operations,
-        }
+    for flow in &backlog.flows {
+        let kind = kinds.entry(flow.kind.clone()).or_default();
+        kind.waiting = flow.waiting;
+        kind.failing = flow.failing;
+        kind.delivering = flow.delivering;
+        kind.dead = flow.dead;
     }
-    for (name, operations) in state.queue.succeeded_since(since).await? {
-        kinds.entry(name).or_default().succeeded_last_day = operations;
+    for (name, operations) in &day.succeeded {
+        kinds.entry(name.clone()).or_default().succeeded_last_day = *operations;
     }
-    for (name, operations) in state.queue.died_since(since).await? {
-        kinds.entry(name).or_default().died_last_day = operations;
+    for (name, operations) in &day.died {
+        kinds.entry(name.clone()).or_default().died_last_day = *operations;
     }
     for kind in kinds.values_mut() {
         kind.success_rate = rate(kind.succeeded_last_day, kind.died_last_day);
     }
-    Ok(kinds)
+    kinds
 }
 
 #[allow(

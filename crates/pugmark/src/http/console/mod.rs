@@ -5,11 +5,13 @@
 //! a form was meant.
 
 pub mod accounts;
+mod alerts;
 mod assets;
 mod attempts;
 mod audit;
 mod cookies;
 mod explained;
+mod filters;
 pub mod first;
 mod frame;
 mod guard;

@@ -8,8 +8,8 @@ use axum::http::Method;
 use axum::routing::{MethodFilter, on};
 
 use super::{
-    assets, audit, guard, home, link, logs, mapping, operations, people, problems, settings,
-    sign_in, sign_out, system, theme, tokens,
+    alerts, assets, audit, filters, guard, home, link, logs, mapping, operations, people, problems,
+    settings, sign_in, sign_out, system, theme, tokens,
 };
 use crate::http::AppState;
 use crate::people::May;
@@ -23,6 +23,9 @@ pub fn screens() -> Screens {
         .fragment("/console/problems", May::Look, problems::fragment)
         .page("/problems/codes/{code}", May::Look, problems::code)
         .action("/problems/mark", May::Care, problems::mark)
+        .page("/alerts", May::Look, alerts::page)
+        .fragment("/console/alerts", May::Look, alerts::fragment)
+        .action("/alerts/test", May::Care, alerts::test)
         .page("/operations", May::Look, operations::page)
         .fragment("/console/operations", May::Look, operations::fragment)
         .page("/operations/{id}", May::Look, operations::detail)
@@ -49,6 +52,8 @@ pub fn screens() -> Screens {
             operations::run_fragment,
         )
         .action("/operations/runs/{id}/stop", May::Change, operations::stop)
+        .action("/filters/keep", May::Look, filters::keep)
+        .action("/filters/forget", May::Look, filters::forget)
         .page("/logs", May::Look, logs::page)
         .fragment("/console/logs", May::Look, logs::fragment)
         .page("/audit", May::SeePersonal, audit::page)

@@ -55,6 +55,8 @@ async fn complaints(browser: &mut Browser) -> Vec<Value> {
             "too small: new-",
             "too small: role-",
             "too small: why-",
+            "too small: pick-",
+            "too small: q",
         ];
         let fields = [
             "too small: email",
@@ -188,6 +190,8 @@ async fn nothing_to_complain_about_on_any_screen_in_either_theme_at_any_width() 
         program.insert_customer(name).await;
     }
     program.wait_until_idle().await;
+    let dead = super::planted::note("c1", 1);
+    super::planted::plant_dead(&running, &program, dead, "PUG-2006", "no last name").await;
     let looks = [
         ("phone", PHONE),
         ("phone-dark", PHONE.dark()),
@@ -221,6 +225,9 @@ async fn nothing_to_complain_about_on_any_screen_in_either_theme_at_any_width() 
         ("mapping", "/mapping"),
         ("mapping-new", "/mapping/new"),
         ("mapping-history", "/mapping/history"),
+        ("alerts", "/alerts"),
+        ("problems", "/problems"),
+        ("operations", "/operations?q=status:dead"),
     ];
     for (name, look) in looks {
         for (page, path) in pages {

@@ -2,6 +2,7 @@
 
 mod browser;
 mod chromium;
+mod filters;
 mod forms;
 mod home;
 mod links;
@@ -9,9 +10,10 @@ mod logs;
 mod mapping;
 mod operations;
 mod people;
-mod planted;
+pub(crate) mod planted;
 mod problems;
 mod routes;
+mod screenshots;
 mod sessions;
 mod settings;
 mod sign_in;

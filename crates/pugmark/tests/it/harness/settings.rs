@@ -103,6 +103,10 @@ pub(crate) fn settings(store: &str, crm: &VtigerSandbox) -> Settings {
         seal_key: None,
         in_force: Vec::new(),
         logs: config::Logs::default(),
+        alerts: config::Alerts {
+            look: Duration::from_millis(100),
+            ..config::Alerts::default()
+        },
         webhooks: config::Webhooks::default(),
     }
 }

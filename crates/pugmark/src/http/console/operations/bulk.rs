@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use askama::Template;
 use axum::Form;
-use axum::extract::{Query, State};
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use pugmark_queue::db::Ts;
 use pugmark_queue::{OperationId, QueueError, Search, Size, Standing};
@@ -17,6 +17,7 @@ use crate::http::api::status::age;
 use crate::http::console::frame::{Frame, go, not_taken, show, store_down};
 use crate::http::console::moment::{counted, encoded};
 use crate::http::console::person::Person;
+use crate::http::console::texts;
 use crate::store::bulk_runs::{self, Cost, NewRun};
 
 /// No plan counts further.
@@ -24,12 +25,34 @@ const COUNTED: u32 = 10_000;
 /// Costs are judged by so many finished operations.
 const JUDGED_BY: u32 = 500;
 
-/// What is asked for.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(in crate::http::console) struct Asked {
+/// What is asked for: a filter, or operations that were ticked one by one.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Asked {
     q: String,
     action: String,
+}
+
+impl Asked {
+    /// Reads the address; what is ticked becomes a filter that means just that.
+    fn read(address: &str) -> Result<Self, &'static str> {
+        let (mut asked, mut ticked, mut picking) = (Asked::default(), Vec::new(), false);
+        for (name, value) in url::form_urlencoded::parse(address.as_bytes()) {
+            match name.as_ref() {
+                "q" => asked.q = value.into_owned(),
+                "action" => asked.action = value.into_owned(),
+                "ticked" => picking = true,
+                "pick" => ticked.extend(value.parse::<OperationId>()),
+                _ => {}
+            }
+        }
+        if picking && ticked.is_empty() {
+            return Err(texts::NOTHING_TICKED);
+        }
+        if picking {
+            asked.q = filter::these(&ticked);
+        }
+        Ok(asked)
+    }
 }
 
 /// What is to be run.
@@ -69,8 +92,12 @@ struct Page {
 pub(in crate::http::console) async fn plan(
     State(state): State<AppState>,
     frame: Frame,
-    Query(asked): Query<Asked>,
+    RawQuery(address): RawQuery,
 ) -> Response {
+    let asked = match Asked::read(&address.unwrap_or_default()) {
+        Ok(asked) => asked,
+        Err(wrong) => return not_taken(&frame, wrong),
+    };
     let search = match meant(&asked.q, &asked.action) {
         Ok(search) => search,
         Err(wrong) => return not_taken(&frame, &wrong),
@@ -237,6 +264,19 @@ mod tests {
             ("4,000", "3 minutes")
         );
         assert_eq!(estimate(&costs, Some("user.create"), 5), None);
+    }
+
+    #[test]
+    fn what_is_ticked_is_a_filter_that_means_just_that() {
+        let (one, other) = (uuid::Uuid::now_v7(), uuid::Uuid::now_v7());
+        let read = Asked::read(&format!(
+            "ticked=1&pick={one}&pick={other}&pick=x&action=retry"
+        ));
+        let asked = read.expect("something is ticked");
+        let search = meant(&asked.q, &asked.action).expect("it is understood");
+        assert_eq!(search.ids, [OperationId(one), OperationId(other)]);
+        assert!(Asked::read("ticked=1&action=retry").is_err());
+        assert_eq!(Asked::read("q=a+b").expect("a filter").q, "a b");
     }
 
     #[test]

@@ -42,6 +42,8 @@ pub(super) struct Line {
     /// The filter that finds what else concerns the record.
     pub(super) record_filter: String,
     pub(super) badge: Badge,
+    /// It failed for good and waits for a person.
+    pub(super) dead: bool,
     pub(super) code: Option<String>,
     pub(super) message: Option<String>,
     pub(super) attempts: i32,
@@ -57,6 +59,7 @@ impl Line {
         Line {
             id: record.id.to_string(),
             badge: Badge::of(&record),
+            dead: record.is_dead(),
             record_filter: record_filter(&record.entity_type, &record.entity_id),
             code: record.error_code.clone().filter(|_| open),
             message: message.map(|message| told(&message, personal)),

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::line::Line;
 use crate::desk::filter::{self, Misunderstood};
 use crate::http::AppState;
+use crate::http::console::filters::{Filtered, Kept};
 use crate::http::console::frame::{Frame, show, store_down};
 use crate::http::console::moment::encoded;
 use crate::http::console::person::Person;
@@ -59,6 +60,8 @@ struct Results {
     query: String,
     /// Runs that are under way, or have ended a moment ago.
     runs: Vec<Run>,
+    /// Some are dead letters, and the person may act on those that are ticked.
+    pick: bool,
 }
 
 #[derive(Template)]
@@ -67,10 +70,11 @@ struct Page {
     frame: Frame,
     q: String,
     presets: Vec<Preset>,
-    filters: [(&'static str, &'static str); 9],
+    filters: [(&'static str, &'static str); 10],
     refresh: String,
     /// The person may act on all of them at once.
     bulk: bool,
+    kept: Kept,
     results: Results,
 }
 
@@ -97,6 +101,14 @@ pub(in crate::http::console) async fn page(
         Ok(gathered) => gathered,
         Err(error) => return store_down(&frame, &error),
     };
+    let kept = async {
+        let mut conn = state.db.read().await?;
+        Kept::read(&mut conn, &person, Filtered::Operations, &[("q", &asked.q)]).await
+    };
+    let kept = match kept.await {
+        Ok(kept) => kept,
+        Err(error) => return store_down(&frame, &error),
+    };
     let bulk = dead && person.may_change() && !results.lines.is_empty();
     let presets = PRESETS.map(|(label, filter)| Preset {
         label,
@@ -114,6 +126,7 @@ pub(in crate::http::console) async fn page(
         presets: presets.into(),
         filters: filter::FILTERS,
         bulk,
+        kept,
         results,
     })
 }
@@ -146,6 +159,7 @@ async fn gather(
         further: false,
         query: encoded(asked.q.trim()),
         runs: recent_runs(state, now).await?,
+        pick: false,
     };
     let search: Search = match filter::parse(&asked.q, now) {
         Ok(search) => search,
@@ -163,6 +177,7 @@ async fn gather(
         .into_iter()
         .map(|record| Line::of(record, personal, now))
         .collect();
+    results.pick = person.may_change() && results.lines.iter().any(|line| line.dead);
     results.cut_short = sought.cut_short;
     let query = &results.query;
     results.next = sought

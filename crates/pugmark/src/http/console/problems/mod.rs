@@ -7,4 +7,5 @@ mod view;
 
 pub(super) use code::page as code;
 pub(super) use marking::mark;
+pub(super) use state::State as Standing;
 pub(super) use view::{fragment, page};

@@ -6,7 +6,7 @@ use crate::store::problems::Mark;
 
 /// How a problem stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum State {
+pub(in crate::http::console) enum State {
     /// Somebody said that it was mended, and it failed again afterwards.
     CameBack,
     /// Nobody has said anything.
@@ -20,7 +20,7 @@ pub(super) enum State {
 }
 
 impl State {
-    pub(super) fn of(mark: Option<&Mark>, last: Ts, now: Ts) -> Self {
+    pub(in crate::http::console) fn of(mark: Option<&Mark>, last: Ts, now: Ts) -> Self {
         let Some(mark) = mark else {
             return State::Open;
         };
@@ -34,12 +34,12 @@ impl State {
     }
 
     /// It is on the first list: somebody has to do something, or is doing it.
-    pub(super) fn is_shown_first(self) -> bool {
+    pub(in crate::http::console) fn is_shown_first(self) -> bool {
         matches!(self, State::CameBack | State::Open | State::Acknowledged)
     }
 
     /// Colour and word.
-    pub(super) fn badge(self) -> (&'static str, &'static str) {
+    pub(in crate::http::console) fn badge(self) -> (&'static str, &'static str) {
         match self {
             State::CameBack => ("bad", "Came back"),
             State::Open => ("bad", "Open"),

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::state::State as Standing;
 use crate::http::AppState;
 use crate::http::console::explained::{self, Explained};
+use crate::http::console::filters::{Filtered, Kept};
 use crate::http::console::frame::{Frame, show, store_down};
 use crate::http::console::masking;
 use crate::http::console::moment::{Moment, counted, encoded};
@@ -21,6 +22,17 @@ use crate::store::problems::{self, COUNTED, Group, LOOKED_AT, Look, Mark};
 pub(in crate::http::console) struct Asked {
     /// `all` for those that are snoozed or resolved, too.
     show: String,
+    /// Words, each of which is contained in flow, code or state.
+    q: String,
+}
+
+impl Asked {
+    fn means(&self, kind: &str, code: &str, state: &str) -> bool {
+        let hay = format!("{kind} {code} {state}").to_lowercase();
+        self.q
+            .split_whitespace()
+            .all(|word| hay.contains(&word.to_lowercase()))
+    }
 }
 
 struct Problem {
@@ -49,6 +61,10 @@ struct Listed {
     /// Snoozed and resolved ones that are left out.
     hidden: usize,
     all: bool,
+    /// What was asked for, as it was typed.
+    q: String,
+    /// The same, as part of an address.
+    query: String,
 }
 
 #[derive(Template)]
@@ -56,6 +72,7 @@ struct Listed {
 struct Page {
     frame: Frame,
     listed: Listed,
+    kept: Kept,
     may_care: bool,
     may_change: bool,
 }
@@ -76,9 +93,17 @@ pub(in crate::http::console) async fn page(
     person: Person,
     Query(asked): Query<Asked>,
 ) -> Response {
-    match gather(&state, &person, &asked).await {
-        Ok(listed) => show(&Page {
+    let gathered = async {
+        let listed = gather(&state, &person, &asked).await?;
+        let now = [("q", asked.q.as_str()), ("show", asked.show.as_str())];
+        let mut conn = state.db.read().await?;
+        let kept = Kept::read(&mut conn, &person, Filtered::Problems, &now).await?;
+        Ok::<_, DbError>((listed, kept))
+    };
+    match gathered.await {
+        Ok((listed, kept)) => show(&Page {
             frame,
+            kept,
             listed,
             may_care: person.may_care(),
             may_change: person.may_change(),
@@ -118,6 +143,9 @@ async fn gather(state: &AppState, person: &Person, asked: &Asked) -> Result<List
             .iter()
             .find(|mark| mark.kind == group.kind && mark.error_code == group.error_code);
         let standing = Standing::of(mark, group.last, now);
+        if !asked.means(&group.kind, &group.error_code, standing.badge().1) {
+            continue;
+        }
         if !all && !standing.is_shown_first() {
             hidden += 1;
             continue;
@@ -141,6 +169,8 @@ async fn gather(state: &AppState, person: &Person, asked: &Asked) -> Result<List
         problems: found.into_iter().map(|(_, problem)| problem).collect(),
         hidden,
         all,
+        query: encoded(asked.q.trim()),
+        q: asked.q.clone(),
     })
 }
 
