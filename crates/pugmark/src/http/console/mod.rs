@@ -5,15 +5,21 @@
 //! a form was meant.
 
 pub mod accounts;
+mod answered;
 mod assets;
 mod attempts;
 mod audit;
+mod conflicts;
+mod conversions;
 mod cookies;
 mod explained;
 pub mod first;
+mod forms;
 mod frame;
 mod guard;
 mod home;
+mod inbox;
+mod jobs;
 mod link;
 mod logs;
 mod masking;

@@ -25,13 +25,23 @@ pub struct Entry {
 
 type Listed = (&'static str, &'static str, May);
 
-const GROUPS: [(&str, &[Listed]); 3] = [
+const GROUPS: [(&str, &[Listed]); 4] = [
     (
         "",
         &[
             ("/", "Home", May::Look),
             ("/problems", "Problems", May::Look),
             ("/operations", "Operations", May::Look),
+        ],
+    ),
+    (
+        "Desks",
+        &[
+            ("/jobs", "Onboarding", May::Look),
+            ("/forms", "Forms and links", May::Look),
+            ("/conflicts", "Conflicts", May::Look),
+            ("/conversions", "Lead conversions", May::Look),
+            ("/inbox", "Webhook inbox", May::Look),
         ],
     ),
     (

@@ -8,7 +8,8 @@ use axum::http::Method;
 use axum::routing::{MethodFilter, on};
 
 use super::{
-    assets, audit, guard, home, link, logs, operations, people, problems, sign_in, sign_out, theme,
+    assets, audit, conflicts, conversions, forms, guard, home, inbox, jobs, link, logs, operations,
+    people, problems, sign_in, sign_out, theme,
 };
 use crate::http::AppState;
 use crate::people::May;
@@ -48,6 +49,54 @@ pub fn screens() -> Screens {
             operations::run_fragment,
         )
         .action("/operations/runs/{id}/stop", May::Change, operations::stop)
+        .page("/jobs", May::Look, jobs::page)
+        .fragment("/console/jobs", May::Look, jobs::fragment)
+        .action("/jobs/start", May::Change, jobs::start)
+        .page("/jobs/{id}", May::Look, jobs::detail)
+        .fragment("/console/jobs/{id}", May::Look, jobs::detail_fragment)
+        .action("/jobs/{id}/retry", May::Care, jobs::retry)
+        .page("/jobs/{id}/edit", May::Change, jobs::edit_page)
+        .action("/jobs/{id}/edit", May::Change, jobs::edit)
+        .page("/jobs/{id}/cancel", May::Change, jobs::cancel_page)
+        .action("/jobs/{id}/cancel", May::Change, jobs::cancel)
+        .page("/forms", May::Look, forms::page)
+        .fragment("/console/forms", May::Look, forms::fragment)
+        .action("/forms/link", May::Care, forms::make)
+        .action("/forms/revoke", May::Change, forms::revoke)
+        .action("/forms/{id}/retry", May::Care, forms::again)
+        .page("/conflicts", May::Look, conflicts::page)
+        .fragment("/console/conflicts", May::Look, conflicts::fragment)
+        .page("/conflicts/{id}", May::Look, conflicts::detail)
+        .fragment(
+            "/console/conflicts/{id}",
+            May::Look,
+            conflicts::detail_fragment,
+        )
+        .action("/conflicts/{id}/decide", May::Change, conflicts::decide)
+        .page("/conversions", May::Look, conversions::page)
+        .fragment("/console/conversions", May::Look, conversions::fragment)
+        .page("/conversions/{record}", May::Look, conversions::detail)
+        .fragment(
+            "/console/conversions/{record}",
+            May::Look,
+            conversions::detail_fragment,
+        )
+        .action(
+            "/conversions/{record}/fill-in",
+            May::Change,
+            conversions::fill_in,
+        )
+        .action(
+            "/conversions/{record}/look-again",
+            May::Care,
+            conversions::look_again,
+        )
+        .action("/conversions/{record}/link", May::Change, conversions::link)
+        .page("/inbox", May::Look, inbox::page)
+        .fragment("/console/inbox", May::Look, inbox::fragment)
+        .page("/inbox/refused", May::Look, inbox::refused)
+        .page("/inbox/{id}", May::Look, inbox::detail)
+        .action("/inbox/{id}/resend", May::Care, inbox::resend)
         .page("/logs", May::Look, logs::page)
         .fragment("/console/logs", May::Look, logs::fragment)
         .page("/audit", May::SeePersonal, audit::page)
