@@ -2,10 +2,16 @@
 
 mod browser;
 mod chromium;
+mod conflicts;
+mod conversions;
+mod desks;
 mod forms;
 mod home;
+mod inbox;
+mod jobs;
 mod links;
 mod logs;
+mod onboarding_forms;
 mod operations;
 mod people;
 mod planted;
