@@ -338,9 +338,8 @@ async fn nothing_to_complain_about_on_any_desk_in_either_theme_at_any_width() {
         .open(&format!("{address}/conflicts/{conflict}"), DESK)
         .await;
     browser
-        .value("document.querySelector('[name=choice][value=microbima]').focus()")
+        .value("document.querySelector('[name=choice][value=microbima]').click()")
         .await;
-    browser.press(" ").await;
     browser
         .value("document.querySelector('#reason').focus()")
         .await;
