@@ -22,6 +22,10 @@ pub(super) fn actor(person: &Person, frame: &Frame, reason: &str) -> Actor {
 /// Why something was not done.
 pub(super) fn refused(frame: &Frame, error: &ApiError) -> Response {
     let said = sentence(error);
+    // What a setting forbids is no trouble of the server's.
+    if ["FORMS_CLOSED", "NOT_CONFIGURED"].contains(&error.code) {
+        return trouble(frame, StatusCode::CONFLICT, &texts::NOT_DONE, &said, None);
+    }
     match error.status {
         StatusCode::NOT_FOUND => not_found(frame, &said),
         StatusCode::UNPROCESSABLE_ENTITY => not_taken(frame, &said),

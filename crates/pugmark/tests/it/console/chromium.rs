@@ -28,6 +28,11 @@ const MORE: &str = r#"(() => {
     const inText = part.matches("p a, td a, li a, dd a");
     if (!inText && !part.matches(".skip") && (box.height < 24 || box.width < 24)) complaints.push(`too small: ${name} ${box.width}x${box.height}`);
   }
+  // What stands in its label is as large as that.
+  for (const part of document.querySelectorAll("input:not([type=hidden]), select, textarea")) {
+    const box = (part.closest("label") ?? part).getBoundingClientRect();
+    if (shown(part) && box.height < 24) complaints.push(`too small: ${part.name} ${box.width}x${box.height}`);
+  }
   if (document.querySelectorAll("main").length !== 1) complaints.push("not one main");
   for (const table of document.querySelectorAll("table")) {
     if (!table.querySelector("th")) complaints.push("a table without headers");
@@ -49,23 +54,17 @@ async fn complaints(browser: &mut Browser) -> Vec<Value> {
         if text == "describes nothing: " {
             return false;
         }
-        let stricter = [
-            "no description",
-            "only ",
-            "too small: new-",
-            "too small: role-",
-            "too small: why-",
-        ];
-        let fields = [
-            "too small: email",
-            "too small: password",
-            "too small: name",
-            "too small: again",
-        ];
-        !stricter
-            .iter()
-            .chain(&fields)
-            .any(|start| text.starts_with(start))
+        // Of the size of fields `MORE` judges, which says how large they are.
+        let stricter = ["no description", "only "];
+        let size = text
+            .rsplit(' ')
+            .next()
+            .and_then(|word| word.split_once('x'));
+        let sized = size.is_some_and(|(width, height)| {
+            width.parse::<f64>().is_ok() && height.parse::<f64>().is_ok()
+        });
+        !(text.starts_with("too small: ") && !sized)
+            && !stricter.iter().any(|start| text.starts_with(start))
     });
     found
 }

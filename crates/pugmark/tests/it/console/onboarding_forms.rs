@@ -97,7 +97,7 @@ async fn without_a_key_the_page_says_why_no_link_can_be_made(world: World) {
         "{page}"
     );
     let refused = person.post("/forms/link", &[("client", "10x5")]).await;
-    assert_eq!(refused.status, 503, "{}", refused.text);
+    assert_eq!(refused.status, 409, "{}", refused.text);
     assert!(
         refused.text.contains("PUGMARK_SEAL_KEY"),
         "{}",

@@ -76,7 +76,9 @@ impl Shown {
                 choice: chosen(choice),
                 value: conflict.chosen_value.map(value),
                 by: conflict.decided_by.unwrap_or_default(),
-                why: conflict.decided_why,
+                why: conflict
+                    .decided_why
+                    .map(|why| masking::told(&why, personal)),
                 at: conflict.decided_at.map(|at| Moment::of(at, now)),
             }),
             id: conflict.id,

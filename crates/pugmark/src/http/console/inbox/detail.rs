@@ -111,7 +111,7 @@ fn of(
 ) -> Page {
     let (now, personal) = (Ts::now(), person.sees_personal());
     let (class, word) = badge(&delivery.status);
-    let told = |text: &str| masking::told(text, personal);
+    let told = |text: Option<String>| text.map(|text| masking::told(&text, personal));
     let crm = state.crm.as_deref();
     Page {
         frame,
@@ -124,7 +124,6 @@ fn of(
         led: led(&delivery, operation),
         not_again: cannot_be_replayed(&delivery),
         may_resend: person.may_care(),
-        reason: delivery.reason.as_deref().map(told),
         received: Moment::of(delivery.received_at, now),
         last_duplicate: delivery.last_duplicate_at.map(|at| Moment::of(at, now)),
         replayed: delivery
@@ -135,9 +134,10 @@ fn of(
         parameters: parameters(state, &delivery)
             .filter(|text| !text.is_empty())
             .and_then(|text| readable_body(&text, personal)),
-        event: delivery.event,
-        module: delivery.module,
-        record: delivery.record_id,
+        reason: told(delivery.reason),
+        event: told(delivery.event),
+        module: told(delivery.module),
+        record: told(delivery.record_id),
         duplicates: delivery.duplicates,
         replays: delivery.replays,
         correlation_id: delivery.correlation_id,

@@ -188,19 +188,19 @@ async fn gather(state: &AppState, person: &Person, asked: &Asked) -> Result<Resu
 
 fn line(delivery: Delivery, personal: bool, now: Ts) -> Line {
     let (class, word) = badge(&delivery.status);
-    let reason = delivery.reason.as_deref();
+    let told = |text: Option<String>| text.map(|text| masking::told(&text, personal));
     Line {
         id: delivery.id,
         place: place(&delivery.endpoint).to_owned(),
         class,
         word,
         proof: proof(&delivery.proof, delivery.secret_number),
-        reason: reason.map(|reason| masking::told(reason, personal)),
+        reason: told(delivery.reason),
         operation: delivery.operation_id.map(|id| id.to_string()),
         received: Moment::of(delivery.received_at, now),
-        event: delivery.event,
-        module: delivery.module,
-        record: delivery.record_id,
+        event: told(delivery.event),
+        module: told(delivery.module),
+        record: told(delivery.record_id),
         duplicates: delivery.duplicates,
         replays: delivery.replays,
     }

@@ -101,7 +101,7 @@ pub(in crate::http::console) async fn page(
             && !job.is_cancelled(),
         may_link: person.may_care(),
         standing: standing(&job, &around, person.sees_personal()),
-        facts: facts(&state, job, lead_url),
+        facts: facts(&state, job, lead_url, person.sees_personal()),
         frame,
     })
 }
@@ -189,7 +189,7 @@ fn steps(job: &Job, around: &Around, now: Ts) -> Vec<Taken> {
     steps.collect()
 }
 
-fn facts(state: &AppState, job: Job, lead_url: Option<String>) -> Facts {
+fn facts(state: &AppState, job: Job, lead_url: Option<String>, personal: bool) -> Facts {
     let (now, maxio) = (Ts::now(), state.maxio.as_deref());
     let page = |folder: &str, id: Option<String>| {
         id.map(|id| {
@@ -205,7 +205,8 @@ fn facts(state: &AppState, job: Job, lead_url: Option<String>) -> Facts {
         made: Moment::of(job.created_at, now),
         ended: job.ended_at.map(|at| Moment::of(at, now)),
         kept: job.sealed_data.is_some(),
-        lead: job.vtiger_lead_id,
+        // As a webhook named it: it need not be an id.
+        lead: masking::told(&job.vtiger_lead_id, personal),
         requested_by: job.requested_by,
         correlation_id: job.correlation_id,
         reruns: job.reruns,

@@ -77,7 +77,7 @@ impl Line {
                 .map(|message| masking::told(&message, personal)),
             customer: job.maxio_customer_id,
             reruns: job.reruns,
-            lead: job.vtiger_lead_id,
+            lead: masking::told(&job.vtiger_lead_id, personal),
         }
     }
 }

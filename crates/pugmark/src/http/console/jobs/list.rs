@@ -170,7 +170,7 @@ async fn gather(state: &AppState, person: &Person, asked: &Asked) -> Result<Resu
     };
     let lead = asked.lead.trim();
     let chosen = Group::parse(&asked.show);
-    let found = match (lead, chosen) {
+    let mut found = match (lead, chosen) {
         ("", None) => {
             for group in Group::ALL {
                 let mut jobs =
@@ -201,7 +201,6 @@ async fn gather(state: &AppState, person: &Person, asked: &Asked) -> Result<Resu
             sync_jobs::list(&mut conn, &filter).await?
         }
     };
-    let mut found = found;
     let next = cut(&mut found, PAGE);
     results.next = next.map(|last| format!("/jobs?{}&before={last}", asked.query()));
     results.parts.push(Part {
