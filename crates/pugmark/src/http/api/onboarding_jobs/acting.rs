@@ -169,7 +169,7 @@ pub(in crate::http) async fn correct_job(
     state: &AppState,
     id: Uuid,
     corrections: BTreeMap<String, Option<String>>,
-    mut actor: Actor,
+    actor: Actor,
 ) -> Result<(), ApiError> {
     check(state, &corrections)?;
     if state.staff.sealer.is_none() {
@@ -180,8 +180,8 @@ pub(in crate::http) async fn correct_job(
         )
         .field("PUGMARK_SEAL_KEY", "is not set"));
     }
-    actor.reason = named(corrections.keys(), &actor.reason);
-    let act = Act::new("onboarding.edit-and-retry", actor)?;
+    let mut act = Act::new("onboarding.edit-and-retry", actor)?;
+    act.actor.reason = named(corrections.keys(), &act.actor.reason);
     try_again(state, id, act, corrections).await
 }
 
