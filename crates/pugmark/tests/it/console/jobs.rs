@@ -8,7 +8,7 @@ use pugmark_queue::db::Engine;
 use super::Browser;
 use super::desks::{fail, job, reach, stored_job};
 use super::planted::api_alone;
-use crate::harness::{World, assert_not_in, dump, on_both_databases};
+use crate::harness::{World, assert_not_in, dump, eventually, on_both_databases};
 use crate::onboarding::jobs_api::maxio;
 
 on_both_databases!(
@@ -112,10 +112,13 @@ async fn the_page_of_a_job_says_what_is_wrong_what_to_do_and_where_it_is_in_maxi
         "{page}"
     );
     let number = lead.split_once('x').expect("an id").1;
-    assert!(
-        page.contains(&format!("record={number}")),
-        "a link into vTiger: {page}"
-    );
+    // The page waits a moment for vTiger to say what module the lead is of, and does without.
+    let link = format!("record={number}");
+    eventually("a link into vTiger", || async {
+        let page = person.get(&format!("/jobs/{id}")).await.text;
+        page.contains(&link).then_some(())
+    })
+    .await;
     assert!(
         page.contains("Retry now") && !page.contains("/edit\""),
         "{page}"

@@ -153,6 +153,26 @@ async fn forms_that_are_not_saved_are_listed_and_written_again_with_a_reason(wor
         program.one(why).await.as_deref(),
         Some("the field is there now")
     );
+    // What the queue gave up waits for nobody, and can be written again.
+    let now = match program.engine() {
+        Engine::Sqlite => "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
+        Engine::Postgres => "now()",
+    };
+    program
+        .sql(format!(
+            "UPDATE vtiger_sync_queue SET status = 'FAILED', head = 0, dead_at = {now}, error_code = 'GAVE_UP_UNAVAILABLE', \
+             error_message = 'nobody there' WHERE kind = 'lead.update'"
+        ))
+        .await;
+    let given_up = person.get("/forms?show=waiting").await.text;
+    assert!(
+        given_up.contains(">Failed</span>") && given_up.contains("GAVE_UP_UNAVAILABLE"),
+        "{given_up}"
+    );
+    assert!(
+        given_up.contains(&format!("action=\"{path}\"")),
+        "{given_up}"
+    );
     let nobody = "/forms/00000000-0000-4000-8000-000000000000/retry";
     assert_eq!(person.post(nobody, &again).await.status, 404);
     let mut conn = running.db.read().await.expect("a connection");

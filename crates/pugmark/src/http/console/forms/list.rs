@@ -6,7 +6,7 @@ use askama::Template;
 use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use pugmark_queue::db::{DbError, Ts};
+use pugmark_queue::db::Ts;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -15,10 +15,12 @@ use crate::http::AppState;
 use crate::http::api::onboarding_forms::write_again;
 use crate::http::console::answered::{actor, refused};
 use crate::http::console::explained;
-use crate::http::console::frame::{Frame, go, not_found, not_taken, show, store_down};
+use crate::http::console::frame::{Frame, go, not_found, not_taken, show};
 use crate::http::console::masking;
 use crate::http::console::moment::{Moment, encoded};
 use crate::http::console::person::Person;
+use crate::http::envelope::ApiError;
+use crate::http::onboarding::taking::{self, Standing};
 use crate::store::onboarding_forms::{self, State as Stands, Submission};
 
 /// Forms of a page.
@@ -121,7 +123,7 @@ pub(in crate::http::console) async fn page(
             client: asked.client,
             results,
         }),
-        Err(error) => store_down(&frame, &error),
+        Err(error) => refused(&frame, &error),
     }
 }
 
@@ -138,11 +140,11 @@ pub(in crate::http::console) async fn fragment(
             may_care: person.may_care(),
             results,
         }),
-        Err(error) => store_down(&frame, &error),
+        Err(error) => refused(&frame, &error),
     }
 }
 
-async fn gather(state: &AppState, person: &Person, asked: &Asked) -> Result<Results, DbError> {
+async fn gather(state: &AppState, person: &Person, asked: &Asked) -> Result<Results, ApiError> {
     let (now, personal) = (Ts::now(), person.sees_personal());
     let chosen = LISTED
         .into_iter()
@@ -158,6 +160,7 @@ async fn gather(state: &AppState, person: &Person, asked: &Asked) -> Result<Resu
         next: None,
         filtered: chosen.is_some(),
     };
+    let mut forms = Vec::new();
     let mut conn = state.db.read().await?;
     for stands in states {
         let mut found = onboarding_forms::unsaved(&mut conn, stands, before, size + 1).await?;
@@ -172,10 +175,25 @@ async fn gather(state: &AppState, person: &Person, asked: &Asked) -> Result<Resu
             (true, None, _) => results.more.push((stands.as_str(), badge(stands).1)),
             _ => {}
         }
-        let lines = found.into_iter().map(|form| line(form, personal, now));
-        results.lines.extend(lines);
+        forms.extend(found);
+    }
+    drop(conn);
+    for form in forms {
+        let form = as_it_stands(state, form).await?;
+        results
+            .lines
+            .extend(form.map(|form| line(form, personal, now)));
     }
     Ok(results)
+}
+
+/// A form that waits may have been given up by the queue or by a person: then it waits for nobody. `None` for one that is gone by
+/// now.
+async fn as_it_stands(state: &AppState, form: Submission) -> Result<Option<Standing>, ApiError> {
+    match form.standing() {
+        Stands::Waiting => taking::standing(state, form.tracking_id).await,
+        _ => Ok(Some(Standing::of(form))),
+    }
 }
 
 fn badge(stands: Stands) -> (&'static str, &'static str) {
@@ -187,14 +205,15 @@ fn badge(stands: Stands) -> (&'static str, &'static str) {
     }
 }
 
-fn line(form: Submission, personal: bool, now: Ts) -> Line {
+fn line(standing: Standing, personal: bool, now: Ts) -> Line {
     let told = |named: BTreeMap<String, String>| -> Vec<(String, String)> {
         let named = named.into_iter();
         named
             .map(|(name, what)| (name, masking::told(&what, personal)))
             .collect()
     };
-    let (class, word) = badge(form.standing());
+    let (class, word) = badge(standing.state);
+    let form = standing.form;
     Line {
         id: form.tracking_id.to_string(),
         class,
@@ -203,19 +222,19 @@ fn line(form: Submission, personal: bool, now: Ts) -> Line {
             "page" => "sent from the page",
             _ => "sent by a portal",
         },
-        explained: form.error_code.as_deref().and_then(explained::of).is_some(),
-        message: form
-            .error_message
+        explained: standing.code.as_deref().and_then(explained::of).is_some(),
+        message: standing
+            .message
             .as_deref()
             .map(|message| masking::told(message, personal)),
         not_saved: told(form.not_saved()),
         changed: told(form.changed()),
         operation: form.operation_id.map(|id| id.to_string()),
         sent: Moment::of(form.created_at, now),
-        again: form.standing() != Stands::Waiting && form.sealed_fields.is_some(),
+        again: standing.state != Stands::Waiting && form.sealed_fields.is_some(),
         record: form.record_id,
         client: form.client_id,
-        code: form.error_code,
+        code: standing.code,
     }
 }
 

@@ -21,7 +21,7 @@ use crate::http::envelope::ApiError;
 use crate::store::sync_jobs::{Job, Status, Step};
 
 /// How long vTiger is waited for to say which module a lead is of: only its address depends on it, and somebody looks at a page.
-const PATIENCE: Duration = Duration::from_millis(300);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A step, as its page shows it.
 struct Taken {
