@@ -43,7 +43,8 @@ impl State {
         }
     }
 
-    fn parse(word: &str) -> Option<Self> {
+    /// Reads the word.
+    pub fn parse(word: &str) -> Option<Self> {
         State::ALL.into_iter().find(|state| state.as_str() == word)
     }
 }
@@ -213,6 +214,32 @@ pub async fn waiting_alike(
         .bind(client)
         .bind(content_hash)
         .fetch_optional(c)
+        .await)?)
+}
+
+/// The statement behind [`unsaved`], for tests of its plan.
+pub fn unsaved_sql() -> String {
+    format!(
+        "SELECT {COLUMNS} FROM onboarding_forms WHERE state <> 'saved' AND state = $1 AND tracking_id < $2 \
+         ORDER BY tracking_id DESC LIMIT $3"
+    )
+}
+
+/// Forms in this state, which is any but saved, newest first, older than `before`.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn unsaved(
+    conn: &mut Conn,
+    state: State,
+    before: Option<Uuid>,
+    limit: u32,
+) -> Result<Vec<Submission>, DbError> {
+    Ok(on!(conn, |c| sqlx::query_as(AssertSqlSafe(unsaved_sql()))
+        .bind(state.as_str())
+        .bind(before.unwrap_or(Uuid::max()))
+        .bind(i64::from(limit))
+        .fetch_all(c)
         .await)?)
 }
 

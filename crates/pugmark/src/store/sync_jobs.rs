@@ -2,6 +2,7 @@
 
 mod desk;
 mod many;
+mod pipeline;
 mod steps;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use super::rows_changed;
 
 pub use desk::{Reopened, cancel, counts, fail_stranded, forget_failed, reopen};
 pub use many::{insert_many, leads_with_two_sql};
+pub use pipeline::{Group, count, count_sql, of_group, of_group_sql};
 pub use steps::{Begun, Taken, begin, begun, finish, forget, taken};
 
 /// How far a job is, in the words of the onboarding guide.

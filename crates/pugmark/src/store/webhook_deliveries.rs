@@ -1,5 +1,6 @@
 //! `webhook_deliveries`, `webhook_keys`, `webhook_refusals`: what was delivered, what was delivered before, and what was refused.
 
+mod desk;
 mod many;
 
 use pugmark_queue::OperationId;
@@ -9,6 +10,7 @@ use sqlx::{AssertSqlSafe, QueryBuilder};
 
 use super::rows_changed;
 
+pub use desk::{Sought, bounds, glance};
 pub use many::{Coming, insert_many, taken_keys, taken_keys_sql};
 
 /// A delivery to be stored.

@@ -10,10 +10,10 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::cursor;
 use super::paging::{PageParameters, page};
+use super::{actor, cursor};
 use crate::crm::CONTACTS;
-use crate::desk::mapping_history;
+use crate::desk::{Actor, mapping_history};
 use crate::flows::insurance::contact::back;
 use crate::flows::insurance::inbound;
 use crate::http::AppState;
@@ -216,7 +216,48 @@ async fn decide(
 ) -> Result<Response, ApiError> {
     let choice = Choice::parse(body.choice.trim())
         .ok_or_else(|| wrong("choice", "must be microbima, vtiger or value"))?;
-    if (choice == Choice::Value) != body.value.is_some() {
+    let ruling = Ruling {
+        choice,
+        value: body.value,
+        make_rule: body.make_rule,
+    };
+    let actor = actor(&caller, body.reason, &correlation_id);
+    let decided = decide_conflict(&state, &id.to_string(), ruling, actor).await?;
+    Ok(Envelope::of(
+        StatusCode::ACCEPTED,
+        &correlation_id,
+        "Decided",
+        ConflictBody::from(decided),
+    ))
+}
+
+/// What a person decides.
+#[derive(Debug, Clone)]
+pub(in crate::http) struct Ruling {
+    /// Whose value it is to be.
+    pub(in crate::http) choice: Choice,
+    /// The value that both sides are to have; with [`Choice::Value`] alone.
+    pub(in crate::http) value: Option<String>,
+    /// Whether this side wins from now on wherever both change this field.
+    pub(in crate::http) make_rule: bool,
+}
+
+/// Decides a conflict and has the decision carried out.
+///
+/// # Errors
+/// 404 without such a conflict, 409 when it is decided or resolved, 422 for a decision that cannot be carried out.
+pub(in crate::http) async fn decide_conflict(
+    state: &AppState,
+    id: &str,
+    ruling: Ruling,
+    actor: Actor,
+) -> Result<Conflict, ApiError> {
+    let Ruling {
+        choice,
+        value,
+        make_rule,
+    } = ruling;
+    if (choice == Choice::Value) != value.is_some() {
         return Err(wrong(
             "value",
             "belongs to the choice `value`, and only to it",
@@ -224,19 +265,19 @@ async fn decide(
     }
     let decision = Decision {
         choice,
-        value: body.value,
-        by: caller.name.to_string(),
-        why: body.reason.filter(|reason| !reason.trim().is_empty()),
+        value,
+        by: actor.name.to_string(),
+        why: Some(actor.reason).filter(|reason| !reason.trim().is_empty()),
     };
-    let (id, queue) = (id.to_string(), state.queue.clone());
-    let request = correlation_id.to_string();
-    let decided = state
+    let (id, queue) = (id.to_owned(), state.queue.clone());
+    let request = actor.correlation_id;
+    state
         .db
         .write("decide conflict", move |conn| {
             Box::pin(async move {
                 let conflict = found(conn, &id).await?;
                 let mapping = mapping_of(conn, &conflict).await?;
-                check(conn, &conflict, mapping.as_ref(), &decision, body.make_rule).await?;
+                check(conn, &conflict, mapping.as_ref(), &decision, make_rule).await?;
                 if !conflicts::decide(conn, &id, &decision, Ts::now()).await? {
                     return Err(ApiError::new(
                         StatusCode::CONFLICT,
@@ -244,10 +285,10 @@ async fn decide(
                         "Somebody has decided, or both sides have come to agree",
                     ));
                 }
-                note(conn, &conflict, &decision, body.make_rule, &request).await?;
+                note(conn, &conflict, &decision, make_rule, &request).await?;
                 let apply = inbound::apply(&conflict.customer_id, &request, &decision.by);
                 queue.enqueue(conn, apply).await?;
-                if body.make_rule {
+                if make_rule {
                     let rule = rule_of(choice);
                     let now = Ts::now();
                     mapping_history::before(conn, now).await?;
@@ -266,13 +307,7 @@ async fn decide(
                 found(conn, &id).await
             })
         })
-        .await?;
-    Ok(Envelope::of(
-        StatusCode::ACCEPTED,
-        &correlation_id,
-        "Decided",
-        ConflictBody::from(decided),
-    ))
+        .await
 }
 
 fn rule_of(choice: Choice) -> OnConflict {

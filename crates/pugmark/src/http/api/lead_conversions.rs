@@ -14,10 +14,11 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::customer_or_404;
 use super::edit::present;
 use super::paging::{page, page_size};
+use super::{actor, customer_or_404, named};
 use crate::crm::{CONTACTS, record_link};
+use crate::desk::{self, Actor};
 use crate::flows::insurance::inbound;
 use crate::flows::insurance::plan::CUSTOMER;
 use crate::http::AppState;
@@ -27,7 +28,7 @@ use crate::http::correlation::CorrelationId;
 use crate::http::envelope::{ApiError, Envelope, ErrorEnvelope, Page};
 use crate::http::parameters::Parameters;
 use crate::store::lead_conversions::{self, Claim, Conversion, ConversionFilter, State};
-use crate::store::{audit, links};
+use crate::store::links;
 
 /// Longest value that can be filled in.
 const LONGEST: usize = 254;
@@ -160,41 +161,64 @@ pub struct ValuesBody {
 }
 
 impl ValuesBody {
-    fn over(
-        self,
-        mut given: BTreeMap<String, String>,
-    ) -> Result<BTreeMap<String, String>, ApiError> {
+    /// What is said, by field; `None` takes a value back.
+    fn into_changes(self) -> Changes {
         let fields = [
-            ("firstName", self.first_name),
-            ("middleName", self.middle_name),
-            ("lastName", self.last_name),
-            ("email", self.email),
-            ("phoneNumber", self.phone_number),
-            ("dateOfBirth", self.date_of_birth),
-            ("gender", self.gender),
-            ("idType", self.id_type),
-            ("idNumber", self.id_number),
+            self.first_name,
+            self.middle_name,
+            self.last_name,
+            self.email,
+            self.phone_number,
+            self.date_of_birth,
+            self.gender,
+            self.id_type,
+            self.id_number,
         ];
-        let mut wrong = BTreeMap::new();
-        for (name, value) in fields {
-            match value {
-                None => {}
-                Some(None) => drop(given.remove(name)),
-                Some(Some(text)) => {
-                    let text = text.trim();
-                    if text.is_empty() || text.chars().count() > LONGEST || text.contains('\0') {
-                        let what = format!("must have 1 to {LONGEST} characters");
-                        wrong.insert(name.to_owned(), what);
-                    }
-                    given.insert(name.to_owned(), text.to_owned());
-                }
+        let said = FILLABLE.into_iter().zip(fields);
+        let said = said.filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        said.collect()
+    }
+}
+
+/// Values of a customer by the names of [`FILLABLE`]; `None` takes one back.
+pub(in crate::http) type Changes = BTreeMap<String, Option<String>>;
+
+/// What can be filled in, in the order in which people are asked for it.
+pub(in crate::http) const FILLABLE: [&str; 9] = [
+    "firstName",
+    "middleName",
+    "lastName",
+    "email",
+    "phoneNumber",
+    "dateOfBirth",
+    "gender",
+    "idType",
+    "idNumber",
+];
+
+/// What was filled in before, with these changes.
+fn over(
+    mut given: BTreeMap<String, String>,
+    changes: &Changes,
+) -> Result<BTreeMap<String, String>, ApiError> {
+    let mut wrong = BTreeMap::new();
+    for (name, value) in changes {
+        let value = value.as_deref().map(str::trim);
+        let fits = |text: &str| {
+            !text.is_empty() && text.chars().count() <= LONGEST && !text.contains('\0')
+        };
+        match value {
+            None => drop(given.remove(name)),
+            Some(text) if fits(text) => drop(given.insert(name.clone(), text.to_owned())),
+            Some(_) => {
+                let what = format!("must have 1 to {LONGEST} characters");
+                wrong.insert(name.clone(), what);
             }
         }
-        if wrong.is_empty() {
-            Ok(given)
-        } else {
-            Err(ApiError::validation(wrong))
-        }
+    }
+    match wrong.is_empty() {
+        true => Ok(given),
+        false => Err(ApiError::validation(wrong)),
     }
 }
 
@@ -260,34 +284,8 @@ async fn fill_in(
     Path(record): Path<String>,
     JsonBody(body): JsonBody<ValuesBody>,
 ) -> Result<Response, ApiError> {
-    let (queue, request) = (state.queue.clone(), correlation_id.to_string());
-    let conversion = state
-        .db
-        .write("fill in lead conversion", move |conn| {
-            Box::pin(async move {
-                let conversion = open_or_409(conn, &record).await?;
-                let given = body.over(conversion.given())?;
-                let now = Ts::now();
-                lead_conversions::set_given(conn, &record, &given, now).await?;
-                let names = given
-                    .keys()
-                    .map(String::as_str)
-                    .collect::<Vec<_>>()
-                    .join(", ");
-                let entry = audit::Entry {
-                    actor: &caller.name,
-                    action: "lead-conversion.fill-in",
-                    subject: &record,
-                    // The names alone: the values are personal.
-                    reason: Some(&names),
-                    correlation_id: Some(&request),
-                };
-                audit::record(conn, now, &entry).await?;
-                go_on(conn, &queue, &conversion, &request).await?;
-                conversion_or_404(conn, &record).await
-            })
-        })
-        .await?;
+    let actor = actor(&caller, None, &correlation_id);
+    let conversion = complete(&state, &record, body.into_changes(), actor).await?;
     let body = ConversionBody::of(conversion, &state);
     Ok(Envelope::of(
         StatusCode::ACCEPTED,
@@ -295,6 +293,38 @@ async fn fill_in(
         "Filled in; the conversion goes on",
         body,
     ))
+}
+
+/// Keeps what is filled in of a conversion and has it go on; without changes it is looked at once more, as the contact is now. The
+/// audit log gets the names of the fields and the reason: the values are personal.
+///
+/// # Errors
+/// 404 without such a conversion, 409 when it is done or names no contact, 422 for values that cannot be one.
+pub(in crate::http) async fn complete(
+    state: &AppState,
+    record: &str,
+    changes: Changes,
+    mut actor: Actor,
+) -> Result<Conversion, ApiError> {
+    let (queue, record) = (state.queue.clone(), record.to_owned());
+    state
+        .db
+        .write("fill in lead conversion", move |conn| {
+            Box::pin(async move {
+                let conversion = open_or_409(conn, &record).await?;
+                let given = over(conversion.given(), &changes)?;
+                lead_conversions::set_given(conn, &record, &given, Ts::now()).await?;
+                let action = match changes.is_empty() {
+                    true => "lead-conversion.look-again",
+                    false => "lead-conversion.fill-in",
+                };
+                actor.reason = named(changes.keys(), &actor.reason);
+                desk::note(conn, action, &record, &actor).await?;
+                go_on(conn, &queue, &conversion, &actor.correlation_id).await?;
+                conversion_or_404(conn, &record).await
+            })
+        })
+        .await
 }
 
 /// Decides that the contact is a customer there is already: the two are linked, and the contact gets the customer's values.
@@ -309,11 +339,33 @@ async fn link(
     Path(record): Path<String>,
     JsonBody(body): JsonBody<LinkBody>,
 ) -> Result<Response, ApiError> {
-    let customer = uuid::Uuid::parse_str(&body.customer_id).map_err(|_| {
+    let actor = actor(&caller, body.reason, &correlation_id);
+    let conversion = decide_customer(&state, &record, &body.customer_id, actor).await?;
+    let body = ConversionBody::of(conversion, &state);
+    Ok(Envelope::of(
+        StatusCode::ACCEPTED,
+        &correlation_id,
+        "Decided; the two are being linked",
+        body,
+    ))
+}
+
+/// Decides that the contact of a conversion is this customer, and has the two linked.
+///
+/// # Errors
+/// 404 without such a conversion or customer; 409 when it is done or just being made, and for a customer that is linked or a test;
+/// 422 for what is no UUID.
+pub(in crate::http) async fn decide_customer(
+    state: &AppState,
+    record: &str,
+    customer: &str,
+    actor: Actor,
+) -> Result<Conversion, ApiError> {
+    let customer = uuid::Uuid::parse_str(customer.trim()).map_err(|_| {
         ApiError::validation([("customerId".to_owned(), "must be a UUID".to_owned())].into())
     })?;
-    let (queue, request) = (state.queue.clone(), correlation_id.to_string());
-    let conversion = state
+    let (queue, record) = (state.queue.clone(), record.to_owned());
+    state
         .db
         .write("decide lead conversion", move |conn| {
             Box::pin(async move {
@@ -334,27 +386,14 @@ async fn link(
                     return Err(ApiError::conflict(what));
                 }
                 let now = Ts::now();
-                lead_conversions::set_decided(conn, &record, &customer, &caller.name, now).await?;
-                let entry = audit::Entry {
-                    actor: &caller.name,
-                    action: "lead-conversion.link",
-                    subject: &format!("{record} {customer}"),
-                    reason: body.reason.as_deref(),
-                    correlation_id: Some(&request),
-                };
-                audit::record(conn, now, &entry).await?;
-                go_on(conn, &queue, &conversion, &request).await?;
+                lead_conversions::set_decided(conn, &record, &customer, &actor.name, now).await?;
+                let subject = format!("{record} {customer}");
+                desk::note(conn, "lead-conversion.link", &subject, &actor).await?;
+                go_on(conn, &queue, &conversion, &actor.correlation_id).await?;
                 conversion_or_404(conn, &record).await
             })
         })
-        .await?;
-    let body = ConversionBody::of(conversion, &state);
-    Ok(Envelope::of(
-        StatusCode::ACCEPTED,
-        &correlation_id,
-        "Decided; the two are being linked",
-        body,
-    ))
+        .await
 }
 
 async fn go_on(

@@ -40,7 +40,9 @@ use pugmark_queue::QueueError;
 use pugmark_queue::db::{Conn, DbError};
 
 use super::auth::Caller;
+use super::correlation::CorrelationId;
 use super::envelope::ApiError;
+use crate::desk::Actor;
 use crate::store;
 use crate::store::customers::Customer;
 
@@ -55,6 +57,25 @@ async fn customer_or_404(conn: &mut Conn, id: &str) -> Result<Customer, ApiError
 fn acting_login(caller: &Caller) -> Option<String> {
     let id = uuid::Uuid::parse_str(&caller.author).ok()?;
     Some(id.to_string())
+}
+
+/// Who acts through the API, and why.
+fn actor(caller: &Caller, reason: Option<String>, correlation_id: &CorrelationId) -> Actor {
+    Actor {
+        name: caller.name.clone(),
+        reason: reason.unwrap_or_default(),
+        correlation_id: correlation_id.to_string(),
+    }
+}
+
+/// What the audit log keeps of values that are not for it: their names, and the reason where one is given.
+fn named<'a>(names: impl Iterator<Item = &'a String>, reason: &str) -> String {
+    let names = names.map(String::as_str).collect::<Vec<_>>().join(", ");
+    match (names.as_str(), reason.trim()) {
+        (_, "") => names,
+        ("", reason) => reason.to_owned(),
+        (_, reason) => format!("{names}: {reason}"),
+    }
 }
 
 impl From<DbError> for ApiError {

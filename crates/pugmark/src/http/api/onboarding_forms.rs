@@ -7,7 +7,6 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use pugmark_queue::QueueError;
-use pugmark_queue::db::Ts;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -15,6 +14,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
+use super::actor;
+use crate::desk::{self, Actor};
 use crate::flows::onboarding::form::answers::{Answers, Insist, judge};
 use crate::flows::onboarding::form::submission::{self, Sent};
 use crate::http::AppState;
@@ -25,7 +26,6 @@ use crate::http::envelope::{ApiError, ErrorEnvelope};
 use crate::http::onboarding::taking::{self, Standing};
 use crate::http::parameters::PathId;
 use crate::problem::Code;
-use crate::store::audit;
 use crate::store::onboarding_forms::{self, State as FormState};
 
 const CLIENT: &str = "clientId";
@@ -335,7 +335,23 @@ async fn retry(
     Extension(caller): Extension<Caller>,
     PathId(id): PathId,
 ) -> Result<Response, ApiError> {
-    let (queue, correlation) = (state.queue.clone(), correlation_id.to_string());
+    write_again(&state, id, actor(&caller, None, &correlation_id)).await?;
+    let wait = state.forms.forms.settings.wait;
+    let standing = taking::outcome(&state, id, wait).await?;
+    let standing = standing.ok_or_else(|| ApiError::not_found("submission", &id.to_string()))?;
+    Ok(Json(SubmissionBody::from(standing)).into_response())
+}
+
+/// Has a form written again that failed or was saved in part.
+///
+/// # Errors
+/// 404 without such a form, 409 when it is on its way or saved.
+pub(in crate::http) async fn write_again(
+    state: &AppState,
+    id: Uuid,
+    actor: Actor,
+) -> Result<(), ApiError> {
+    let queue = state.queue.clone();
     let again = state
         .db
         .write("retry form", move |conn| {
@@ -343,33 +359,20 @@ async fn retry(
                 let Some(form) = onboarding_forms::get(conn, id).await? else {
                     return Ok(None);
                 };
-                let again =
-                    submission::again(conn, &queue, &form, &caller.name, &correlation).await?;
+                let request = &actor.correlation_id;
+                let again = submission::again(conn, &queue, &form, &actor.name, request).await?;
                 if again {
-                    let entry = audit::Entry {
-                        actor: &caller.name,
-                        action: "onboarding.retry",
-                        subject: &id.to_string(),
-                        reason: None,
-                        correlation_id: Some(&correlation),
-                    };
-                    audit::record(conn, Ts::now(), &entry).await?;
+                    desk::note(conn, "onboarding.retry", &id.to_string(), &actor).await?;
                 }
                 Ok::<_, QueueError>(Some(again))
             })
         })
         .await?;
     match again {
-        None => return Err(ApiError::not_found("submission", &id.to_string())),
-        Some(false) => {
-            return Err(ApiError::conflict(
-                "The form is on its way or saved; there is nothing to try again",
-            ));
-        }
-        Some(true) => {}
+        None => Err(ApiError::not_found("submission", &id.to_string())),
+        Some(false) => Err(ApiError::conflict(
+            "The form is on its way or saved; there is nothing to try again",
+        )),
+        Some(true) => Ok(()),
     }
-    let wait = state.forms.forms.settings.wait;
-    let standing = taking::outcome(&state, id, wait).await?;
-    let standing = standing.ok_or_else(|| ApiError::not_found("submission", &id.to_string()))?;
-    Ok(Json(SubmissionBody::from(standing)).into_response())
 }

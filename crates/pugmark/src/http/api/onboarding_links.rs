@@ -6,19 +6,21 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use pugmark_queue::db::{Conn, DbError, Ts};
+use pugmark_queue::db::Ts;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::actor;
+use crate::desk::{self, Actor};
 use crate::http::AppState;
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::correlation::CorrelationId;
 use crate::http::envelope::{ApiError, Envelope, ErrorEnvelope};
-use crate::http::onboarding::taking;
-use crate::store::{audit, onboarding_drafts};
+use crate::http::onboarding::{MadeLink, taking};
+use crate::store::onboarding_drafts;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
@@ -64,34 +66,9 @@ async fn make(
     Extension(caller): Extension<Caller>,
     JsonBody(body): JsonBody<NewLinkBody>,
 ) -> Result<Response, ApiError> {
-    state.forms.keys()?;
-    let modules = taking::modules(&state).await;
-    let client = taking::client_id(body.client_id.trim(), modules.as_ref());
-    let valid_for = match body.valid_for.as_deref() {
-        None => Ok(state.forms.forms.settings.link_for),
-        Some(text) => span(text),
-    };
-    let (client, valid_for) = match (client, valid_for) {
-        (Ok(client), Ok(valid_for)) => (client.to_string(), valid_for),
-        (client, valid_for) => {
-            let wrong = [
-                client.err().map(|what| ("clientId".to_owned(), what)),
-                valid_for.err().map(|what| ("validFor".to_owned(), what)),
-            ];
-            return Err(ApiError::validation(wrong.into_iter().flatten().collect()));
-        }
-    };
-    let (subject, correlation) = (client.clone(), correlation_id.to_string());
-    let generation = state
-        .db
-        .write("make onboarding link", move |conn| {
-            Box::pin(async move {
-                note(conn, &caller, "onboarding.link", &subject, &correlation).await?;
-                onboarding_drafts::generation(conn, &subject).await
-            })
-        })
-        .await?;
-    let made = state.forms.link(&client, generation, valid_for)?;
+    let actor = actor(&caller, None, &correlation_id);
+    let (client, made) =
+        make_link(&state, &body.client_id, body.valid_for.as_deref(), actor).await?;
     let body = LinkBody {
         client_id: client,
         url: made.url,
@@ -106,6 +83,47 @@ async fn make(
     ))
 }
 
+/// Makes a link for a lead or contact, and gives it with the client's id. It is kept nowhere.
+///
+/// # Errors
+/// 422 for an id that cannot be a client's and for a time that is none, 503 without a key to sign with.
+pub(in crate::http) async fn make_link(
+    state: &AppState,
+    client: &str,
+    valid_for: Option<&str>,
+    actor: Actor,
+) -> Result<(String, MadeLink), ApiError> {
+    state.forms.keys()?;
+    let modules = taking::modules(state).await;
+    let client = taking::client_id(client.trim(), modules.as_ref());
+    let valid_for = match valid_for {
+        None => Ok(state.forms.forms.settings.link_for),
+        Some(text) => span(text),
+    };
+    let (client, valid_for) = match (client, valid_for) {
+        (Ok(client), Ok(valid_for)) => (client.to_string(), valid_for),
+        (client, valid_for) => {
+            let wrong = [
+                client.err().map(|what| ("clientId".to_owned(), what)),
+                valid_for.err().map(|what| ("validFor".to_owned(), what)),
+            ];
+            return Err(ApiError::validation(wrong.into_iter().flatten().collect()));
+        }
+    };
+    let subject = client.clone();
+    let generation = state
+        .db
+        .write("make onboarding link", move |conn| {
+            Box::pin(async move {
+                desk::note(conn, "onboarding.link", &subject, &actor).await?;
+                onboarding_drafts::generation(conn, &subject).await
+            })
+        })
+        .await?;
+    let made = state.forms.link(&client, generation, valid_for)?;
+    Ok((client, made))
+}
+
 /// Revokes every link of a client that was made so far. What was typed is kept, and there for a new link.
 #[utoipa::path(delete, path = "/api/internal/onboarding/links/{clientId}", tag = "onboarding",
     params(("clientId" = String, Path, description = "Id of the lead or contact")),
@@ -116,19 +134,8 @@ async fn revoke(
     Extension(caller): Extension<Caller>,
     Path(client): Path<String>,
 ) -> Result<Response, ApiError> {
-    let client = taking::client_id(client.trim(), None)
-        .map_err(|what| ApiError::validation([("clientId".to_owned(), what)].into()))?;
-    let (subject, correlation) = (client.to_string(), correlation_id.to_string());
-    state
-        .db
-        .write("revoke onboarding links", move |conn| {
-            Box::pin(async move {
-                onboarding_drafts::revoke(conn, &subject, &caller.name, Ts::now()).await?;
-                note(conn, &caller, "onboarding.revoke", &subject, &correlation).await
-            })
-        })
-        .await?;
-    let data = serde_json::json!({ "clientId": client.as_str() });
+    let client = revoke_links(&state, &client, actor(&caller, None, &correlation_id)).await?;
+    let data = serde_json::json!({ "clientId": client });
     Ok(Envelope::of(
         StatusCode::OK,
         &correlation_id,
@@ -137,21 +144,28 @@ async fn revoke(
     ))
 }
 
-async fn note(
-    conn: &mut Conn,
-    caller: &Caller,
-    action: &str,
+/// Revokes every link of a client, and gives the client's id.
+///
+/// # Errors
+/// 422 for what is no id.
+pub(in crate::http) async fn revoke_links(
+    state: &AppState,
     client: &str,
-    correlation_id: &str,
-) -> Result<(), DbError> {
-    let entry = audit::Entry {
-        actor: &caller.name,
-        action,
-        subject: client,
-        reason: None,
-        correlation_id: Some(correlation_id),
-    };
-    audit::record(conn, Ts::now(), &entry).await
+    actor: Actor,
+) -> Result<String, ApiError> {
+    let client = taking::client_id(client.trim(), None)
+        .map_err(|what| ApiError::validation([("clientId".to_owned(), what)].into()))?;
+    let subject = client.to_string();
+    state
+        .db
+        .write("revoke onboarding links", move |conn| {
+            Box::pin(async move {
+                onboarding_drafts::revoke(conn, &subject, &actor.name, Ts::now()).await?;
+                desk::note(conn, "onboarding.revoke", &subject, &actor).await
+            })
+        })
+        .await?;
+    Ok(client.to_string())
 }
 
 /// A number of days (`14d`), or what settings take as a duration.

@@ -11,7 +11,9 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::actor;
 use super::paging::{page, page_size};
+use crate::desk::{self, Actor};
 use crate::http::AppState;
 use crate::http::auth::Caller;
 use crate::http::correlation::CorrelationId;
@@ -21,7 +23,6 @@ use crate::http::webhooks::plan;
 use crate::http::webhooks::proof::Kind;
 use crate::http::webhooks::reading::{self, Letter};
 use crate::http::webhooks::{lead_status, maxio};
-use crate::store::audit;
 use crate::store::webhook_deliveries::{self, Became, Delivery, DeliveryFilter, Refusal};
 
 /// Hours of refusals that are shown.
@@ -214,45 +215,65 @@ async fn read(
 /// not done twice. Bank data is not kept with deliveries: a lead's job takes it from the CRM then.
 #[utoipa::path(post, path = "/api/internal/vtiger/webhooks/deliveries/{id}/replay", tag = "webhooks",
     params(("id" = i64, Path, description = "Number of the delivery")),
-    responses((status = 202, body = Envelope<WholeDeliveryBody>), (status = 404, body = ErrorEnvelope)))]
+    responses((status = 202, body = Envelope<WholeDeliveryBody>), (status = 404, body = ErrorEnvelope),
+              (status = 409, body = ErrorEnvelope)))]
 async fn replay(
     State(state): State<AppState>,
     correlation_id: CorrelationId,
     Extension(caller): Extension<Caller>,
     PathNumber(id): PathNumber,
 ) -> Result<Response, ApiError> {
-    let shared = state.clone();
-    let request = correlation_id.to_string();
-    let delivery = state
-        .db
-        .write("replay webhook", move |conn| {
-            Box::pin(async move {
-                let kept = webhook_deliveries::get(conn, id)
-                    .await?
-                    .ok_or_else(|| missing(id))?;
-                let became = plan_again(conn, &shared, &kept, &request).await?;
-                let now = Ts::now();
-                webhook_deliveries::note_replay(conn, id, &became, &caller.name, now).await?;
-                let entry = audit::Entry {
-                    actor: &caller.name,
-                    action: "webhook.replay",
-                    subject: &id.to_string(),
-                    reason: None,
-                    correlation_id: Some(&request),
-                };
-                audit::record(conn, now, &entry).await?;
-                webhook_deliveries::get(conn, id)
-                    .await?
-                    .ok_or_else(|| missing(id))
-            })
-        })
-        .await?;
+    let delivery = send_again(&state, id, actor(&caller, None, &correlation_id)).await?;
     Ok(Envelope::of(
         StatusCode::ACCEPTED,
         &correlation_id,
         "Delivery replayed",
         WholeDeliveryBody::from(delivery),
     ))
+}
+
+/// Does once more what a kept delivery calls for, and gives the delivery as it stands then.
+///
+/// # Errors
+/// 404 without such a delivery, 409 for one that [`cannot_be_replayed`].
+pub(in crate::http) async fn send_again(
+    state: &AppState,
+    id: i64,
+    actor: Actor,
+) -> Result<Delivery, ApiError> {
+    let shared = state.clone();
+    state
+        .db
+        .write("replay webhook", move |conn| {
+            Box::pin(async move {
+                let kept = webhook_deliveries::get(conn, id)
+                    .await?
+                    .ok_or_else(|| missing(id))?;
+                if let Some(why) = cannot_be_replayed(&kept) {
+                    return Err(ApiError::conflict(why));
+                }
+                let became = plan_again(conn, &shared, &kept, &actor.correlation_id).await?;
+                let now = Ts::now();
+                webhook_deliveries::note_replay(conn, id, &became, &actor.name, now).await?;
+                desk::note(conn, "webhook.replay", &id.to_string(), &actor).await?;
+                webhook_deliveries::get(conn, id)
+                    .await?
+                    .ok_or_else(|| missing(id))
+            })
+        })
+        .await
+}
+
+/// Why a delivery is not done once more. A body in which bank data may stand anywhere is kept without its digits, so that what is
+/// read in it might be another record than the sender meant.
+pub(in crate::http) fn cannot_be_replayed(kept: &Delivery) -> Option<&'static str> {
+    let without_digits = kept.endpoint == lead_status::ENDPOINT
+        && kept.status == "UNUSABLE"
+        && !kept.body.bytes().any(|byte| byte.is_ascii_digit());
+    without_digits.then_some(
+        "It could not be read and is kept without its digits, since bank data may have been among them: the record that it names is \
+         not known for certain. Have the sender send it again, or start the lead's job by hand",
+    )
 }
 
 async fn plan_again(

@@ -130,6 +130,14 @@ pub(super) fn sentence(text: &str) -> String {
     out
 }
 
+/// A sentence as somebody may see it: as it is with `personal`, else masked.
+pub(super) fn told(text: &str, personal: bool) -> String {
+    match personal {
+        true => text.to_owned(),
+        false => sentence(text),
+    }
+}
+
 /// What the text begins with, if that is something in quotes.
 fn quoted(text: &str) -> Option<(char, &str, &str)> {
     let open = text

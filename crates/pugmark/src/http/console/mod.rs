@@ -6,16 +6,22 @@
 
 pub mod accounts;
 mod alerts;
+mod answered;
 mod assets;
 mod attempts;
 mod audit;
+mod conflicts;
+mod conversions;
 mod cookies;
 mod explained;
 mod filters;
 pub mod first;
+mod forms;
 mod frame;
 mod guard;
 mod home;
+mod inbox;
+mod jobs;
 mod link;
 mod logs;
 mod mapping;

@@ -25,7 +25,7 @@ pub struct Entry {
 
 type Listed = (&'static str, &'static str, May);
 
-const GROUPS: [(&str, &[Listed]); 3] = [
+const GROUPS: [(&str, &[Listed]); 4] = [
     (
         "",
         &[
@@ -33,6 +33,16 @@ const GROUPS: [(&str, &[Listed]); 3] = [
             ("/problems", "Problems", May::Look),
             ("/alerts", "Alerts", May::Look),
             ("/operations", "Operations", May::Look),
+        ],
+    ),
+    (
+        "Desks",
+        &[
+            ("/jobs", "Onboarding", May::Look),
+            ("/forms", "Forms and links", May::Look),
+            ("/conflicts", "Conflicts", May::Look),
+            ("/conversions", "Lead conversions", May::Look),
+            ("/inbox", "Webhook inbox", May::Look),
         ],
     ),
     (

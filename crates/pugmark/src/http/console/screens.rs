@@ -8,8 +8,8 @@ use axum::http::Method;
 use axum::routing::{MethodFilter, on};
 
 use super::{
-    alerts, assets, audit, filters, guard, home, link, logs, mapping, operations, people, problems,
-    settings, sign_in, sign_out, system, theme, tokens,
+    alerts, assets, audit, conflicts, conversions, filters, forms, guard, home, inbox, jobs, link,
+    logs, mapping, operations, people, problems, settings, sign_in, sign_out, system, theme, tokens,
 };
 use crate::http::AppState;
 use crate::people::May;
@@ -54,6 +54,54 @@ pub fn screens() -> Screens {
         .action("/operations/runs/{id}/stop", May::Change, operations::stop)
         .action("/filters/keep", May::Look, filters::keep)
         .action("/filters/forget", May::Look, filters::forget)
+        .page("/jobs", May::Look, jobs::page)
+        .fragment("/console/jobs", May::Look, jobs::fragment)
+        .action("/jobs/start", May::Change, jobs::start)
+        .page("/jobs/{id}", May::Look, jobs::detail)
+        .fragment("/console/jobs/{id}", May::Look, jobs::detail_fragment)
+        .action("/jobs/{id}/retry", May::Care, jobs::retry)
+        .page("/jobs/{id}/edit", May::Change, jobs::edit_page)
+        .action("/jobs/{id}/edit", May::Change, jobs::edit)
+        .page("/jobs/{id}/cancel", May::Change, jobs::cancel_page)
+        .action("/jobs/{id}/cancel", May::Change, jobs::cancel)
+        .page("/forms", May::Look, forms::page)
+        .fragment("/console/forms", May::Look, forms::fragment)
+        .action("/forms/link", May::Care, forms::make)
+        .action("/forms/revoke", May::Change, forms::revoke)
+        .action("/forms/{id}/retry", May::Care, forms::again)
+        .page("/conflicts", May::Look, conflicts::page)
+        .fragment("/console/conflicts", May::Look, conflicts::fragment)
+        .page("/conflicts/{id}", May::Look, conflicts::detail)
+        .fragment(
+            "/console/conflicts/{id}",
+            May::Look,
+            conflicts::detail_fragment,
+        )
+        .action("/conflicts/{id}/decide", May::Change, conflicts::decide)
+        .page("/conversions", May::Look, conversions::page)
+        .fragment("/console/conversions", May::Look, conversions::fragment)
+        .page("/conversions/{record}", May::Look, conversions::detail)
+        .fragment(
+            "/console/conversions/{record}",
+            May::Look,
+            conversions::detail_fragment,
+        )
+        .action(
+            "/conversions/{record}/fill-in",
+            May::Change,
+            conversions::fill_in,
+        )
+        .action(
+            "/conversions/{record}/look-again",
+            May::Care,
+            conversions::look_again,
+        )
+        .action("/conversions/{record}/link", May::Change, conversions::link)
+        .page("/inbox", May::Look, inbox::page)
+        .fragment("/console/inbox", May::Look, inbox::fragment)
+        .page("/inbox/refused", May::Look, inbox::refused)
+        .page("/inbox/{id}", May::Look, inbox::detail)
+        .action("/inbox/{id}/resend", May::Care, inbox::resend)
         .page("/logs", May::Look, logs::page)
         .fragment("/console/logs", May::Look, logs::fragment)
         .page("/audit", May::SeePersonal, audit::page)

@@ -31,6 +31,10 @@ pub(super) const NOT_TAKEN: Words = Words {
     title: "This cannot be done as it is",
     text: "Nothing was changed. Go back and correct it:",
 };
+pub(super) const NOT_DONE: Words = Words {
+    title: "This could not be done",
+    text: "Nothing was changed.",
+};
 pub(super) const LINK_USED: Words = Words {
     title: "This link works no more",
     text: "It was used before, it has expired, or the account is disabled. Somebody who administers Pugmark makes a new one under \

@@ -94,7 +94,8 @@ pub struct Standing {
 }
 
 impl Standing {
-    fn of(form: Submission) -> Self {
+    /// As the form itself says.
+    pub fn of(form: Submission) -> Self {
         Standing {
             state: form.standing(),
             code: form.error_code.clone(),

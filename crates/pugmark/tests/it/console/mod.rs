@@ -3,11 +3,17 @@
 mod browser;
 mod chromium;
 mod filters;
+mod conflicts;
+mod conversions;
+mod desks;
 mod forms;
 mod home;
+mod inbox;
+mod jobs;
 mod links;
 mod logs;
 mod mapping;
+mod onboarding_forms;
 mod operations;
 mod people;
 pub(crate) mod planted;

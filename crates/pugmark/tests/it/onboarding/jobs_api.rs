@@ -229,7 +229,7 @@ async fn a_job_is_shown_with_its_steps_faults_and_links_but_nothing_that_is_seal
     running.shutdown().await;
 }
 
-pub(super) fn maxio() -> pugmark::config::Maxio {
+pub(crate) fn maxio() -> pugmark::config::Maxio {
     use pugmark::config::{Collection, Gateway, Maxio, NextBilling};
     Maxio {
         url: "https://acme.chargify.com".parse().expect("an address"),

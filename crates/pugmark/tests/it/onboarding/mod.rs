@@ -1,9 +1,9 @@
 //! Onboarding: a lead that is ready becomes a customer with a subscription in Maxio.
 
 mod intake;
-mod jobs_api;
+pub(crate) mod jobs_api;
 mod lead_poll;
 mod lead_storm;
 pub(crate) mod maxio;
-mod sending;
+pub(crate) mod sending;
 mod together;

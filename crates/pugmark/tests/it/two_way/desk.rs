@@ -18,7 +18,7 @@ on_both_databases!(
 const CONFLICTS: &str = "/api/internal/vtiger/conflicts";
 
 /// A customer whose phone number was changed on both sides.
-async fn in_conflict(
+pub(crate) async fn in_conflict(
     world: &World,
     running: &pugmark::app::Running,
     program: &Writer,

@@ -1,7 +1,7 @@
 //! The way back: what was edited in the CRM, merged with what MicroBima says.
 
 mod applying;
-mod desk;
+pub(crate) mod desk;
 mod histories;
 mod merge;
 mod polling;

@@ -14,17 +14,18 @@ use vtiger::RecordId;
 
 use super::bodies::JobDetail;
 use super::{detail, job_or_404};
+use crate::desk::{self, Actor};
 use crate::flows::onboarding::fields;
 use crate::flows::onboarding::known::Known;
 use crate::flows::onboarding::request::{self, NewRequest, Outcome, Requested};
 use crate::http::AppState;
+use crate::http::api::{actor, named};
 use crate::http::auth::Caller;
 use crate::http::body::JsonBody;
 use crate::http::correlation::CorrelationId;
 use crate::http::envelope::{ApiError, Envelope, ErrorEnvelope};
 use crate::http::parameters::PathId;
 use crate::problem::Code;
-use crate::store::audit;
 use crate::store::sync_jobs::{self, Job, Status};
 
 /// Longest reason, and longest value that can be corrected.
@@ -63,11 +64,25 @@ pub(super) async fn start(
     Extension(caller): Extension<Caller>,
     JsonBody(body): JsonBody<StartBody>,
 ) -> Result<Response, ApiError> {
-    let lead: RecordId = body.lead_id.trim().parse().map_err(|_| {
+    let actor = actor(&caller, body.reason, &correlation_id);
+    let job = start_job(&state, &body.lead_id, actor).await?;
+    accepted(&state, &correlation_id, "The lead is being set up", job).await
+}
+
+/// Gives a lead a job, or has its failed or cancelled one tried again. Gives the job.
+///
+/// # Errors
+/// 409 when it is under way or done, 422 when that is no id of vTiger's.
+pub(in crate::http) async fn start_job(
+    state: &AppState,
+    lead: &str,
+    actor: Actor,
+) -> Result<Uuid, ApiError> {
+    let lead: RecordId = lead.trim().parse().map_err(|_| {
         let what = "must be the id of a record in vTiger's web service, like 2x345".to_owned();
         ApiError::validation([("leadId".to_owned(), what)].into())
     })?;
-    let act = Act::new("onboarding.start", caller, body.reason, &correlation_id)?;
+    let act = Act::new("onboarding.start", actor)?;
     let shared = state.clone();
     let started = state.db.write("start job", move |conn| {
         Box::pin(async move {
@@ -94,8 +109,7 @@ pub(super) async fn start(
             Ok(job_id)
         })
     });
-    let job = started.await?;
-    accepted(&state, &correlation_id, "The lead is being set up", job).await
+    started.await
 }
 
 /// Has a failed or cancelled job tried again. What is finished stays finished; it goes on where it stopped.
@@ -110,9 +124,21 @@ pub(super) async fn retry(
     body: Option<JsonBody<JobReasonBody>>,
 ) -> Result<Response, ApiError> {
     let reason = body.and_then(|JsonBody(body)| body.reason);
-    let act = Act::new("onboarding.retry", caller, reason, &correlation_id)?;
-    try_again(&state, id, act, BTreeMap::new()).await?;
+    retry_job(&state, id, actor(&caller, reason, &correlation_id)).await?;
     accepted(&state, &correlation_id, "Tried again", id).await
+}
+
+/// Has a failed or cancelled job tried again.
+///
+/// # Errors
+/// 404 without such a job, 409 when it is under way, done, or not the lead's latest.
+pub(in crate::http) async fn retry_job(
+    state: &AppState,
+    id: Uuid,
+    actor: Actor,
+) -> Result<(), ApiError> {
+    let act = Act::new("onboarding.retry", actor)?;
+    try_again(state, id, act, BTreeMap::new()).await
 }
 
 /// Corrects values of the lead for this job, and has it tried again. They are kept sealed until the job is done; vTiger keeps its
@@ -129,7 +155,23 @@ pub(super) async fn edit_and_retry(
     PathId(id): PathId,
     JsonBody(CorrectionsBody(corrections)): JsonBody<CorrectionsBody>,
 ) -> Result<Response, ApiError> {
-    check(&state, &corrections)?;
+    let actor = actor(&caller, None, &correlation_id);
+    correct_job(&state, id, corrections, actor).await?;
+    accepted(&state, &correlation_id, "Corrected, and tried again", id).await
+}
+
+/// Keeps corrections of a failed or cancelled job, sealed, and has it tried again. The audit log gets the names of the fields and
+/// the reason: the values may be bank data.
+///
+/// # Errors
+/// As [`retry_job`]; 422 for names and values that cannot be one, 503 without a key to seal with.
+pub(in crate::http) async fn correct_job(
+    state: &AppState,
+    id: Uuid,
+    corrections: BTreeMap<String, Option<String>>,
+    actor: Actor,
+) -> Result<(), ApiError> {
+    check(state, &corrections)?;
     if state.staff.sealer.is_none() {
         return Err(ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -138,12 +180,9 @@ pub(super) async fn edit_and_retry(
         )
         .field("PUGMARK_SEAL_KEY", "is not set"));
     }
-    // The names alone: the values may be bank data.
-    let names: Vec<&str> = corrections.keys().map(String::as_str).collect();
-    let reason = Some(names.join(", "));
-    let act = Act::new("onboarding.edit-and-retry", caller, reason, &correlation_id)?;
-    try_again(&state, id, act, corrections).await?;
-    accepted(&state, &correlation_id, "Corrected, and tried again", id).await
+    let mut act = Act::new("onboarding.edit-and-retry", actor)?;
+    act.actor.reason = named(corrections.keys(), &act.actor.reason);
+    try_again(state, id, act, corrections).await
 }
 
 /// Cancels a job: no further step is begun. What is done in Maxio stays.
@@ -159,11 +198,27 @@ pub(super) async fn cancel(
     body: Option<JsonBody<JobReasonBody>>,
 ) -> Result<Response, ApiError> {
     let reason = body.and_then(|JsonBody(body)| body.reason);
-    let act = Act::new("onboarding.cancel", caller, reason, &correlation_id)?;
-    let Some(why) = act.reason.clone() else {
+    cancel_job(&state, id, actor(&caller, reason, &correlation_id)).await?;
+    let body = detail(&state, id).await?;
+    let message = "Cancelled; no further step is begun";
+    Ok(Envelope::of(StatusCode::OK, &correlation_id, message, body))
+}
+
+/// Cancels a job: no further step is begun.
+///
+/// # Errors
+/// 404 without such a job, 409 when it is done or cancelled already, 422 without a reason.
+pub(in crate::http) async fn cancel_job(
+    state: &AppState,
+    id: Uuid,
+    actor: Actor,
+) -> Result<(), ApiError> {
+    let act = Act::new("onboarding.cancel", actor)?;
+    let why = act.actor.reason.clone();
+    if why.is_empty() {
         let what = "is needed: say why this lead shall not be set up".to_owned();
         return Err(ApiError::validation([("reason".to_owned(), what)].into()));
-    };
+    }
     let queue = state.queue.clone();
     let cancelled = state.db.write("cancel job", move |conn| {
         Box::pin(async move {
@@ -174,14 +229,11 @@ pub(super) async fn cancel(
                     _ => "The job was cancelled already",
                 }));
             }
-            request::end_operation(conn, &queue, &job, &act.caller.name, &why).await?;
+            request::end_operation(conn, &queue, &job, &act.actor.name, &why).await?;
             act.note(conn, id).await
         })
     });
-    cancelled.await?;
-    let body = detail(&state, id).await?;
-    let message = "Cancelled; no further step is begun";
-    Ok(Envelope::of(StatusCode::OK, &correlation_id, message, body))
+    cancelled.await
 }
 
 async fn accepted(
@@ -302,54 +354,31 @@ fn check(state: &AppState, corrections: &BTreeMap<String, Option<String>>) -> Re
 /// What a person does, with what the audit log keeps of it.
 struct Act {
     action: &'static str,
-    caller: Caller,
-    reason: Option<String>,
-    correlation_id: String,
+    actor: Actor,
 }
 
 impl Act {
-    fn new(
-        action: &'static str,
-        caller: Caller,
-        reason: Option<String>,
-        correlation_id: &CorrelationId,
-    ) -> Result<Self, ApiError> {
-        let reason = reason
-            .map(|reason| reason.trim().to_owned())
-            .filter(|reason| !reason.is_empty());
-        if let Some(reason) = &reason
-            && (reason.chars().count() > LONGEST || reason.contains('\0'))
-        {
+    fn new(action: &'static str, mut actor: Actor) -> Result<Self, ApiError> {
+        actor.reason = actor.reason.trim().to_owned();
+        if actor.reason.chars().count() > LONGEST || actor.reason.contains('\0') {
             let what = format!("must have at most {LONGEST} characters, and no NUL among them");
             return Err(ApiError::validation([("reason".to_owned(), what)].into()));
         }
-        Ok(Act {
-            action,
-            caller,
-            reason,
-            correlation_id: correlation_id.to_string(),
-        })
+        Ok(Act { action, actor })
     }
 
     fn request(&self, lead: &str) -> NewRequest {
         NewRequest {
             lead: lead.to_owned(),
             known: Known::default(),
-            by: self.caller.name.to_string(),
+            by: self.actor.name.to_string(),
             by_person: true,
-            correlation_id: self.correlation_id.clone(),
+            correlation_id: self.actor.correlation_id.clone(),
         }
     }
 
     async fn note(&self, conn: &mut Conn, job: Uuid) -> Result<(), ApiError> {
-        let entry = audit::Entry {
-            actor: &self.caller.name,
-            action: self.action,
-            subject: &job.to_string(),
-            reason: self.reason.as_deref(),
-            correlation_id: Some(&self.correlation_id),
-        };
-        audit::record(conn, Ts::now(), &entry).await?;
+        desk::note(conn, self.action, &job.to_string(), &self.actor).await?;
         Ok(())
     }
 }

@@ -118,24 +118,28 @@ pub(super) struct JobDetail {
 }
 
 /// What is shown besides the job itself.
-pub(super) struct Around {
+pub(in crate::http) struct Around {
     /// Steps that were begun.
-    pub(super) taken: Vec<Taken>,
+    pub(in crate::http) taken: Vec<Taken>,
     /// The operation that carries it out.
-    pub(super) operation: Option<OperationRecord>,
+    pub(in crate::http) operation: Option<OperationRecord>,
     /// Address of the lead.
-    pub(super) lead_url: Option<String>,
+    pub(in crate::http) lead_url: Option<String>,
+}
+
+/// Address of something in Maxio: of `customers` or `subscriptions`, by its id.
+pub(in crate::http) fn maxio_page(
+    maxio: Option<&config::Maxio>,
+    folder: &str,
+    id: Option<&str>,
+) -> Option<String> {
+    let id = id.filter(|id| id.bytes().all(|byte| byte.is_ascii_alphanumeric()))?;
+    let address = maxio?.url.join(&format!("/{folder}/{id}")).ok()?;
+    Some(address.to_string())
 }
 
 impl JobDetail {
     pub(super) fn of(job: Job, around: Around, maxio: Option<&config::Maxio>) -> Self {
-        let page = |folder: &str, id: &Option<String>| {
-            let id = id
-                .as_ref()
-                .filter(|id| id.bytes().all(|byte| byte.is_ascii_alphanumeric()))?;
-            let address = maxio?.url.join(&format!("/{folder}/{id}")).ok()?;
-            Some(address.to_string())
-        };
         let waiting = around
             .operation
             .as_ref()
@@ -147,8 +151,12 @@ impl JobDetail {
             next_attempt_at: waiting.map(|operation| text(operation.next_attempt_at)),
             has_kept_values: job.sealed_data.is_some(),
             lead_url: around.lead_url,
-            maxio_customer_url: page("customers", &job.maxio_customer_id),
-            maxio_subscription_url: page("subscriptions", &job.maxio_subscription_id),
+            maxio_customer_url: maxio_page(maxio, "customers", job.maxio_customer_id.as_deref()),
+            maxio_subscription_url: maxio_page(
+                maxio,
+                "subscriptions",
+                job.maxio_subscription_id.as_deref(),
+            ),
             job: job.into(),
         }
     }
@@ -175,7 +183,8 @@ fn steps(job: &Job, taken: &[Taken]) -> Vec<StepBody> {
         .collect()
 }
 
-fn what_to_do(job: &Job) -> &'static str {
+/// What a person can do about a job, in one sentence.
+pub(in crate::http) fn what_to_do(job: &Job) -> &'static str {
     match job.standing() {
         Status::Pending | Status::Processing | Status::MaxioCreated if job.error_code.is_some() => {
             "Nothing, unless it lasts: what is in the way is tried again by itself."

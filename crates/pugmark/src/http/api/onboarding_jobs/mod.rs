@@ -22,7 +22,10 @@ use crate::http::correlation::CorrelationId;
 use crate::http::envelope::{ApiError, Envelope, ErrorEnvelope, Page};
 use crate::http::parameters::{Parameters, PathId};
 use crate::store::sync_jobs::{self, Job, JobFilter, Status};
-use bodies::{Around, JobBody, JobDetail};
+use bodies::{JobBody, JobDetail};
+
+pub(in crate::http) use acting::{cancel_job, correct_job, retry_job, start_job};
+pub(in crate::http) use bodies::{Around, maxio_page, what_to_do};
 
 /// How long vTiger is waited for to say which module a lead is of: only its address depends on it.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -93,20 +96,36 @@ async fn read(
 }
 
 async fn detail(state: &AppState, id: Uuid) -> Result<JobDetail, ApiError> {
+    let found = look_up(state, id).await?;
+    let (job, mut around) =
+        found.ok_or_else(|| ApiError::not_found("onboarding job", &id.to_string()))?;
+    around.lead_url = lead_url(state, &job.vtiger_lead_id, PATIENCE).await;
+    Ok(JobDetail::of(job, around, state.maxio.as_deref()))
+}
+
+/// A job with what is to be known of it besides; without the address of the lead, for which vTiger may have to be asked.
+///
+/// # Errors
+/// Whatever the store says.
+pub(in crate::http) async fn look_up(
+    state: &AppState,
+    id: Uuid,
+) -> Result<Option<(Job, Around)>, ApiError> {
     let mut conn = state.db.read().await?;
-    let job = job_or_404(&mut conn, id).await?;
+    let Some(job) = sync_jobs::get(&mut conn, id).await? else {
+        return Ok(None);
+    };
     let taken = sync_jobs::taken(&mut conn, id).await?;
     let operation = match job.operation_id {
         Some(operation) => state.queue.get_in(&mut conn, operation).await?,
         None => None,
     };
-    drop(conn);
     let around = Around {
         taken,
         operation: operation.map(|found| found.current().clone()),
-        lead_url: lead_url(state, &job.vtiger_lead_id).await,
+        lead_url: None,
     };
-    Ok(JobDetail::of(job, around, state.maxio.as_deref()))
+    Ok(Some((job, around)))
 }
 
 async fn job_or_404(conn: &mut Conn, id: Uuid) -> Result<Job, ApiError> {
@@ -115,11 +134,15 @@ async fn job_or_404(conn: &mut Conn, id: Uuid) -> Result<Job, ApiError> {
         .ok_or_else(|| ApiError::not_found("onboarding job", &id.to_string()))
 }
 
-/// Where people see the lead in vTiger; nothing while vTiger does not say what module it is of.
-async fn lead_url(state: &AppState, lead: &str) -> Option<String> {
+/// Where people see the lead in vTiger; nothing while vTiger does not say within `patience` what module it is of.
+pub(in crate::http) async fn lead_url(
+    state: &AppState,
+    lead: &str,
+    patience: Duration,
+) -> Option<String> {
     let (settings, crm) = (state.crm.as_deref()?, state.vtiger.as_deref()?);
     let id: vtiger::RecordId = lead.parse().ok()?;
-    let modules = tokio::time::timeout(PATIENCE, state.leads.modules(&crm.client));
+    let modules = tokio::time::timeout(patience, state.leads.modules(&crm.client));
     let modules = modules.await.ok()?.ok()?;
     let module = modules
         .iter()

@@ -65,7 +65,7 @@ fn took(micros: i64) -> String {
 }
 
 /// JSON as people read it, with personal data as this person may see it.
-pub(super) fn readable(value: &Value, personal: bool) -> String {
+pub(in crate::http::console) fn readable(value: &Value, personal: bool) -> String {
     let text = if personal {
         serde_json::to_string_pretty(value)
     } else {

@@ -4,8 +4,9 @@ use pugmark_queue::db::Ts;
 use pugmark_queue::{OperationRecord, Status, codes};
 
 use crate::flows::insurance::plan;
-use crate::http::console::masking;
 use crate::http::console::moment::Moment;
+
+pub(super) use crate::http::console::masking::told;
 
 /// How an operation stands, by colour and by word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,17 +76,8 @@ impl Line {
     }
 }
 
-/// A sentence, as this person may see it.
-pub(super) fn told(sentence: &str, personal: bool) -> String {
-    if personal {
-        sentence.to_owned()
-    } else {
-        masking::sentence(sentence)
-    }
-}
-
 /// The filter that finds the operations on a record.
-pub(super) fn record_filter(entity_type: &str, entity_id: &str) -> String {
+pub(in crate::http::console) fn record_filter(entity_type: &str, entity_id: &str) -> String {
     let quoted = if entity_id.contains(char::is_whitespace) {
         format!("\"{entity_id}\"")
     } else {

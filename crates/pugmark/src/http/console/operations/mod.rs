@@ -11,6 +11,7 @@ mod runs;
 mod why;
 
 pub(super) use acting::{discard, discard_page, retry};
+pub(super) use attempts::readable;
 pub(super) use bulk::{begin, plan};
 pub(super) use detail::{fragment as detail_fragment, page as detail};
 pub(super) use editing::{edit, edit_page};

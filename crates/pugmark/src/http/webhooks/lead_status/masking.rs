@@ -14,7 +14,7 @@ const FEWEST_DIGITS: usize = 6;
 
 /// The body as it is stored: as it was read, so that nothing is kept that nobody saw, such as the first of two values of one
 /// name. One that cannot be read is stored without its digits, because nobody knows what they are.
-pub(super) fn body(letter: &Letter<'_>, iban_field: &str) -> String {
+pub(in crate::http) fn body(letter: &Letter<'_>, iban_field: &str) -> String {
     let text = String::from_utf8_lossy(letter.body);
     match object_of(letter) {
         Ok(read) if is_json(letter) => Value::Object(object(&read, iban_field)).to_string(),
@@ -24,7 +24,7 @@ pub(super) fn body(letter: &Letter<'_>, iban_field: &str) -> String {
 }
 
 /// What stands behind the question mark of the address, or a body written as a form.
-pub(super) fn form(text: &str, iban_field: &str) -> String {
+pub(in crate::http) fn form(text: &str, iban_field: &str) -> String {
     let mut changed = false;
     let mut masked = form_urlencoded::Serializer::new(String::new());
     for (name, value) in form_urlencoded::parse(text.as_bytes()) {

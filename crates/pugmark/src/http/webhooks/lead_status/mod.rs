@@ -25,6 +25,7 @@ use crate::http::envelope::{ApiError, PlainError};
 
 pub use arrived::{Arrived, Means, take_in_singly};
 pub use effect::{Effect, plan};
+pub(in crate::http) use masking::{body as without_bank_data, form as form_without_bank_data};
 pub use together::Together;
 
 /// Where they are taken.
