@@ -2,6 +2,7 @@
 //! console and runs over many operations act by the same functions.
 
 pub mod bulk;
+pub mod customers;
 pub mod filter;
 
 use std::sync::Arc;

@@ -31,6 +31,7 @@ const GROUPS: [(&str, &[Listed]); 3] = [
         &[
             ("/", "Home", May::Look),
             ("/problems", "Problems", May::Look),
+            ("/customers", "Customers", May::Look),
             ("/operations", "Operations", May::Look),
         ],
     ),

@@ -8,7 +8,8 @@ use axum::http::Method;
 use axum::routing::{MethodFilter, on};
 
 use super::{
-    assets, audit, guard, home, link, logs, operations, people, problems, sign_in, sign_out, theme,
+    assets, audit, customers, guard, home, link, logs, operations, people, problems, sign_in,
+    sign_out, theme,
 };
 use crate::http::AppState;
 use crate::people::May;
@@ -22,6 +23,17 @@ pub fn screens() -> Screens {
         .fragment("/console/problems", May::Look, problems::fragment)
         .page("/problems/codes/{code}", May::Look, problems::code)
         .action("/problems/mark", May::Care, problems::mark)
+        .page("/customers", May::Look, customers::page)
+        .fragment("/console/customers", May::Look, customers::fragment)
+        .page("/customers/{id}", May::Look, customers::detail)
+        .fragment(
+            "/console/customers/{id}",
+            May::Look,
+            customers::detail_fragment,
+        )
+        .page("/customers/{id}/journey", May::Look, customers::journey)
+        .page("/customers/{id}/compare", May::Care, customers::compare)
+        .action("/customers/{id}/sync", May::Care, customers::sync)
         .page("/operations", May::Look, operations::page)
         .fragment("/console/operations", May::Look, operations::fragment)
         .page("/operations/{id}", May::Look, operations::detail)

@@ -11,9 +11,11 @@ mod runs;
 mod why;
 
 pub(super) use acting::{discard, discard_page, retry};
+pub(super) use attempts::Attempt;
 pub(super) use bulk::{begin, plan};
 pub(super) use detail::{fragment as detail_fragment, page as detail};
 pub(super) use editing::{edit, edit_page};
+pub(super) use line::{Badge, told};
 pub(super) use list::{fragment, page};
 pub(super) use runs::{fragment as run_fragment, page as run, stop};
 
