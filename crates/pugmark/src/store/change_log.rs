@@ -104,15 +104,24 @@ pub fn of_customer_sql(engine: Engine) -> String {
             "SELECT '{table}', CAST(r.\"id\" AS TEXT) FROM {table} r WHERE r.\"customerId\" = {customer}"
         )
     };
-    // CROSS JOIN keeps SQLite from reading the log first.
+    // Both databases look the log up row by row, and never read it first.
+    let log = match engine {
+        Engine::Sqlite => {
+            "change_log g WHERE g.table_name = m.table_name AND g.row_key = m.row_key"
+        }
+        Engine::Postgres => {
+            "LATERAL (SELECT x.* FROM change_log x WHERE x.table_name = m.table_name AND x.row_key = m.row_key OFFSET 0) g \
+             WHERE TRUE"
+        }
+    };
     format!(
         "WITH mine(table_name, row_key) AS (SELECT 'customers', CAST($1 AS TEXT) \
          UNION ALL {dependants} UNION ALL {beneficiaries} UNION ALL {requirements} UNION ALL {policies} \
          UNION ALL SELECT 'policy_payments', CAST(y.\"id\" AS TEXT) FROM policies p \
            JOIN policy_payments y ON y.\"policyId\" = p.\"id\" WHERE p.\"customerId\" = {customer}) \
          SELECT g.id, g.table_name, {key} AS row_key, g.event, {old} AS old_row, {new} AS new_row, g.correlation_id, g.healed, \
-         g.captured_at FROM mine m CROSS JOIN change_log g WHERE g.table_name = m.table_name AND g.row_key = m.row_key \
-         AND g.event <> 'TRUNCATE' AND (g.captured_at, g.id) < ($3, $4) ORDER BY g.captured_at DESC, g.id DESC LIMIT $5",
+         g.captured_at FROM mine m CROSS JOIN {log} AND g.event <> 'TRUNCATE' AND (g.captured_at, g.id) < ($3, $4) \
+         ORDER BY g.captured_at DESC, g.id DESC LIMIT $5",
         dependants = of("dependants"),
         beneficiaries = of("beneficiaries"),
         requirements = of("missing_requirements"),

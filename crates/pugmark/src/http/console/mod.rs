@@ -5,6 +5,7 @@
 //! a form was meant.
 
 pub mod accounts;
+mod agents;
 mod assets;
 mod attempts;
 mod audit;

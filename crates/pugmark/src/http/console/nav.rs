@@ -32,6 +32,7 @@ const GROUPS: [(&str, &[Listed]); 3] = [
             ("/", "Home", May::Look),
             ("/problems", "Problems", May::Look),
             ("/customers", "Customers", May::Look),
+            ("/agents", "Manage Agents", May::Look),
             ("/operations", "Operations", May::Look),
         ],
     ),

@@ -8,8 +8,8 @@ use axum::http::Method;
 use axum::routing::{MethodFilter, on};
 
 use super::{
-    assets, audit, customers, guard, home, link, logs, operations, people, problems, sign_in,
-    sign_out, theme,
+    agents, assets, audit, customers, guard, home, link, logs, operations, people, problems,
+    sign_in, sign_out, theme,
 };
 use crate::http::AppState;
 use crate::people::May;
@@ -34,6 +34,18 @@ pub fn screens() -> Screens {
         .page("/customers/{id}/journey", May::Look, customers::journey)
         .page("/customers/{id}/compare", May::Care, customers::compare)
         .action("/customers/{id}/sync", May::Care, customers::sync)
+        .page("/agents", May::Look, agents::page)
+        .fragment("/console/agents", May::Look, agents::fragment)
+        .page("/agents/new", May::Change, agents::form)
+        .action("/agents/new", May::Change, agents::make)
+        .page("/agents/{id}", May::Look, agents::detail)
+        .fragment("/console/agents/{id}", May::Look, agents::detail_fragment)
+        .action("/agents/{id}/edit", May::Change, agents::edit)
+        .action("/agents/{id}/sync", May::Change, agents::sync)
+        .action("/agents/{id}/password", May::Change, agents::reset_password)
+        .action("/agents/{id}/status", May::Change, agents::set_status)
+        .action("/agents/{id}/role", May::Change, agents::change_role)
+        .action("/agents/{id}/retry", May::Change, agents::retry)
         .page("/operations", May::Look, operations::page)
         .fragment("/console/operations", May::Look, operations::fragment)
         .page("/operations/{id}", May::Look, operations::detail)

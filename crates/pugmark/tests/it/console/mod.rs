@@ -1,7 +1,9 @@
 //! The console, as people with a browser meet it.
 
+mod agents;
 mod browser;
 mod chromium;
+mod customers;
 mod forms;
 mod home;
 mod links;

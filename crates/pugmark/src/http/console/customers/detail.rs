@@ -356,7 +356,8 @@ async fn requirement(
         Some(id) => missing_requirements::person_name(conn, &row.entity_kind, id).await?,
         None => None,
     };
-    let name = name.map(|name| full_name(&name, None, "", personal));
+    let tidy = |name: String| name.split_whitespace().collect::<Vec<_>>().join(" ");
+    let name = name.map(|name| seen(&tidy(name), personal));
     let kind = label(Some(&row.entity_kind));
     let field = row.field_path.rsplit('.').next().unwrap_or_default();
     Ok(Missing {
