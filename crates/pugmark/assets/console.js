@@ -109,6 +109,15 @@ document.addEventListener("click", (event) => {
   if (event.target.closest("[data-closes]")) event.target.closest("dialog")?.close();
 });
 
+// Escape puts away what a badge tells, until it is pointed at or focused anew.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const tip of document.querySelectorAll(".tip-of:hover, .tip-of:focus-within")) tip.classList.add("put-away");
+});
+for (const again of ["focusout", "mouseout"]) {
+  document.addEventListener(again, (event) => event.target.closest?.(".tip-of")?.classList.remove("put-away"));
+}
+
 // A form is sent once, however often its button is pressed.
 document.addEventListener("submit", (event) => {
   const form = event.target;

@@ -3,6 +3,7 @@
 
 pub mod bulk;
 pub mod chosen;
+pub mod customers;
 pub mod filter;
 pub mod mapping_history;
 

@@ -1,10 +1,12 @@
 //! Every human action: who, when, on what, why.
 
-use pugmark_queue::db::{Conn, DbError, Ts};
+use pugmark_queue::OperationId;
+use pugmark_queue::db::{Conn, DbError, Engine, Ts};
 use pugmark_queue::on;
-use sqlx::QueryBuilder;
+use sqlx::{AssertSqlSafe, QueryBuilder};
 
 use super::dialect;
+use super::journey::Until;
 
 /// One entry of the audit log.
 #[derive(Debug, Clone)]
@@ -92,6 +94,51 @@ pub async fn list(conn: &mut Conn, filter: &Filter) -> Result<Vec<Kept>, DbError
             .push_bind(i64::from(filter.limit));
         query.build_query_as().fetch_all(c).await
     })?)
+}
+
+/// The statement behind [`of_customer`], for tests of its plan.
+pub fn of_customer_sql(engine: Engine) -> String {
+    let subject = match engine {
+        Engine::Sqlite => "subject",
+        Engine::Postgres => "subject COLLATE \"C\"",
+    };
+    let columns = "id, at, actor, action, subject, reason, correlation_id";
+    // Two searches along one index, each bounded by what was done to one customer.
+    format!(
+        "SELECT {columns} FROM (SELECT {columns} FROM audit_log WHERE {listed} \
+         UNION ALL SELECT {columns} FROM audit_log WHERE {subject} >= $2 AND {subject} < $2 || '~') a \
+         WHERE (at, id) < ($3, $4) ORDER BY at DESC, id DESC LIMIT $5",
+        listed = dialect::text_in(engine, subject, 1),
+    )
+}
+
+/// What people did to a customer and to these operations, newest first behind a time and a number.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn of_customer(
+    conn: &mut Conn,
+    customer: &str,
+    operations: &[OperationId],
+    until: Until,
+    limit: u32,
+) -> Result<Vec<Kept>, DbError> {
+    let sql = of_customer_sql(conn.engine());
+    let operations: Vec<String> = operations.iter().map(ToString::to_string).collect();
+    let operations = dialect::json_text(&operations)?;
+    Ok(on!(conn, |c| sqlx::query_as(AssertSqlSafe(sql))
+        .bind(operations)
+        .bind(subject_of_customer(customer))
+        .bind(until.at)
+        .bind(until.id)
+        .bind(i64::from(limit))
+        .fetch_all(c)
+        .await)?)
+}
+
+/// What stands as the subject of an entry about a customer, or how it begins.
+pub fn subject_of_customer(customer: &str) -> String {
+    format!("customer {customer}")
 }
 
 /// The numbers of the oldest and the newest entry.

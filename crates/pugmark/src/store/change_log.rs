@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use sqlx::AssertSqlSafe;
 
 use super::dialect;
+use super::journey::Until;
 use crate::capture::change::{Change, Event};
 
 #[derive(sqlx::FromRow)]
@@ -85,6 +86,68 @@ pub async fn latest_of(
     let rows: Vec<At> = on!(conn, |c| sqlx::query_as(AssertSqlSafe(sql))
         .bind(table)
         .bind(key)
+        .bind(i64::from(limit))
+        .fetch_all(c)
+        .await)?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.logged.into(), row.captured_at))
+        .collect())
+}
+
+/// The statement behind [`of_customer`], for tests of its plan. Parameters: the customer twice (as text and as a key), time and
+/// number behind which it goes on, how many.
+pub fn of_customer_sql(engine: Engine) -> String {
+    let customer = dialect::uuid_parameter(engine, 2);
+    let of = |table: &str| {
+        format!(
+            "SELECT '{table}', CAST(r.\"id\" AS TEXT) FROM {table} r WHERE r.\"customerId\" = {customer}"
+        )
+    };
+    // Both databases look the log up row by row, and never read it first.
+    let log = match engine {
+        Engine::Sqlite => {
+            "change_log g WHERE g.table_name = m.table_name AND g.row_key = m.row_key"
+        }
+        Engine::Postgres => {
+            "LATERAL (SELECT x.* FROM change_log x WHERE x.table_name = m.table_name AND x.row_key = m.row_key OFFSET 0) g \
+             WHERE TRUE"
+        }
+    };
+    format!(
+        "WITH mine(table_name, row_key) AS (SELECT 'customers', CAST($1 AS TEXT) \
+         UNION ALL {dependants} UNION ALL {beneficiaries} UNION ALL {requirements} UNION ALL {policies} \
+         UNION ALL SELECT 'policy_payments', CAST(y.\"id\" AS TEXT) FROM policies p \
+           JOIN policy_payments y ON y.\"policyId\" = p.\"id\" WHERE p.\"customerId\" = {customer}) \
+         SELECT g.id, g.table_name, {key} AS row_key, g.event, {old} AS old_row, {new} AS new_row, g.correlation_id, g.healed, \
+         g.captured_at FROM mine m CROSS JOIN {log} AND g.event <> 'TRUNCATE' AND (g.captured_at, g.id) < ($3, $4) \
+         ORDER BY g.captured_at DESC, g.id DESC LIMIT $5",
+        dependants = of("dependants"),
+        beneficiaries = of("beneficiaries"),
+        requirements = of("missing_requirements"),
+        policies = of("policies"),
+        key = dialect::bytes(engine, "g.row_key"),
+        old = dialect::bytes(engine, "g.old_row"),
+        new = dialect::bytes(engine, "g.new_row"),
+    )
+}
+
+/// Changes of a customer and of what belongs to it, as long as those rows are there, newest first behind a time and a number.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn of_customer(
+    conn: &mut Conn,
+    customer: &str,
+    until: Until,
+    limit: u32,
+) -> Result<Vec<(Change, Ts)>, DbError> {
+    let sql = of_customer_sql(conn.engine());
+    let rows: Vec<At> = on!(conn, |c| sqlx::query_as(AssertSqlSafe(sql))
+        .bind(customer)
+        .bind(customer)
+        .bind(until.at)
+        .bind(until.id)
         .bind(i64::from(limit))
         .fetch_all(c)
         .await)?;

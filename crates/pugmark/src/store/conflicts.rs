@@ -184,6 +184,28 @@ pub async fn unresolved(conn: &mut Conn, customer: &str) -> Result<Vec<Conflict>
     Ok(rows.into_iter().map(Conflict::from).collect())
 }
 
+/// A customer's conflicts that were found at this time or before, resolved or not, newest first.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn of_customer(
+    conn: &mut Conn,
+    customer: &str,
+    until: Ts,
+    limit: u32,
+) -> Result<Vec<Conflict>, DbError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM conflicts WHERE customer_id = $1 AND found_at <= $2 ORDER BY found_at DESC LIMIT $3"
+    );
+    let rows: Vec<Row> = on!(conn, |c| sqlx::query_as(AssertSqlSafe(sql))
+        .bind(customer)
+        .bind(until)
+        .bind(i64::from(limit))
+        .fetch_all(c)
+        .await)?;
+    Ok(rows.into_iter().map(Conflict::from).collect())
+}
+
 /// One conflict.
 ///
 /// # Errors

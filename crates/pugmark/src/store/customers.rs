@@ -8,6 +8,8 @@ use sqlx::{AssertSqlSafe, FromRow, Row};
 use super::page::{Place, Wanted};
 use super::{dialect, rows_changed};
 
+pub mod search;
+
 /// A customer row, with the columns that the CRM or people see. Enum columns are read as text: a label that this
 /// program does not know must not stop it.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]

@@ -34,6 +34,7 @@ mod dialect;
 pub mod field_mapping;
 pub mod flow_figures;
 pub mod grants;
+pub mod journey;
 pub mod lead_conversions;
 pub mod leader_lease;
 pub mod link_merge;

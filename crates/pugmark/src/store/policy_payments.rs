@@ -124,6 +124,28 @@ pub async fn of_policy(
         .await)?)
 }
 
+/// A customer's payments of all policies, the newest rows first.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn of_customer(
+    conn: &mut Conn,
+    customer: &str,
+    limit: u32,
+) -> Result<Vec<PolicyPayment>, DbError> {
+    let engine = conn.engine();
+    let sql = format!(
+        "{} WHERE p.\"customerId\" = {} ORDER BY y.\"id\" DESC LIMIT $2",
+        select(engine),
+        dialect::uuid_parameter(engine, 1),
+    );
+    Ok(on!(conn, |c| sqlx::query_as(AssertSqlSafe(sql))
+        .bind(customer)
+        .bind(i64::from(limit))
+        .fetch_all(c)
+        .await)?)
+}
+
 /// Inserts a payment and gives the id that the database made.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! Whether what a row points to exists: MicroBima's `partners`, `packages` and `package_plans`. SQLite does not tell which
+//! MicroBima's `partners`, `packages` and `package_plans`: whether what a row points to exists. SQLite does not tell which
 //! column of a refused row it was, so the rows are looked for first.
 
 use pugmark_queue::db::{Conn, DbError};
@@ -16,6 +16,30 @@ pub async fn has_partner(conn: &mut Conn, partner: i32) -> Result<bool, DbError>
     .fetch_one(c)
     .await)?;
     Ok(found > 0)
+}
+
+/// A partner, as forms let people choose it.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Partner {
+    /// Number of the row.
+    pub id: i32,
+    /// Name.
+    pub name: String,
+}
+
+/// Most partners that a form lists.
+const PARTNERS: i64 = 500;
+
+/// The partners by their names.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn partners(conn: &mut Conn) -> Result<Vec<Partner>, DbError> {
+    let sql = "SELECT \"id\" AS id, \"partnerName\" AS name FROM partners ORDER BY \"partnerName\", \"id\" LIMIT $1";
+    Ok(on!(conn, |c| sqlx::query_as(sql)
+        .bind(PARTNERS)
+        .fetch_all(c)
+        .await)?)
 }
 
 /// Whether the package exists.

@@ -1,6 +1,7 @@
 //! What is asked all the time is answered from an index, however many rows there are.
 
 use pugmark::store;
+use pugmark::store::links::SyncStatus;
 use pugmark_queue::db::{Conn, Engine, RawConn};
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
@@ -9,6 +10,7 @@ use crate::harness::{World, on_both_databases};
 
 on_both_databases!(
     no_hot_query_reads_a_whole_table,
+    no_question_about_one_customer_reads_a_whole_table,
     a_page_of_the_weekly_summary_costs_the_same_wherever_it_is,
 );
 
@@ -237,6 +239,96 @@ async fn no_hot_query_reads_a_whole_table(world: World) {
             Engine::Sqlite => on_sqlite(&mut conn, name, &sql).await,
             Engine::Postgres => on_postgres(&mut conn, name, &sql, parameters).await,
         }
+    }
+}
+
+/// These sort what they found, which is one customer's or what was looked for, and nothing else.
+async fn no_question_about_one_customer_reads_a_whole_table(world: World) {
+    history(&world).await;
+    let mut conn = world.store.db().read().await.expect("a connection");
+    let engine = conn.engine();
+    let id = "'00000000-0000-4000-8000-000000000100'";
+    let latest = match engine {
+        Engine::Sqlite => "4000000000000000",
+        Engine::Postgres => "'2099-01-01'",
+    };
+    let mut asked: Vec<(String, String, String)> = vec![
+        (
+            "operations of a lane".to_owned(),
+            store::journey::operations_sql(engine),
+            "'[\"customer:00000000-0000-4000-8000-000000000100\"]', 'ffffffff-ffff-ffff-ffff-ffffffffffff', 26".to_owned(),
+        ),
+        (
+            "deliveries of a record".to_owned(),
+            store::journey::DELIVERIES.to_owned(),
+            format!("'12x100', {latest}, 1, 26"),
+        ),
+        (
+            "changes of a customer".to_owned(),
+            store::change_log::of_customer_sql(engine),
+            format!("{id}, {id}, {latest}, 1, 26"),
+        ),
+        (
+            "acts on a customer".to_owned(),
+            store::audit::of_customer_sql(engine),
+            format!("'[]', 'customer 1', {latest}, 1, 26"),
+        ),
+    ];
+    for status in ["PENDING", "SYNCING", "SYNCED", "FAILED"] {
+        let status = SyncStatus::parse(status).expect("a status");
+        for sql in store::customers::search::candidates_sql(engine, status) {
+            asked.push((format!("candidates: {sql}"), sql, id.to_owned()));
+        }
+    }
+    for (name, sql, parameters) in store::customers::search::hot_searches(engine) {
+        asked.push((name.to_owned(), sql, parameters));
+    }
+    for (name, sql, parameters) in asked {
+        match engine {
+            Engine::Sqlite => {
+                let plan = sqlite_plan(&mut conn, &sql).await;
+                let large = [
+                    "customers",
+                    "vtiger_sync_queue",
+                    "crm_links",
+                    "change_log",
+                    "audit_log",
+                    "webhook_deliveries",
+                ];
+                for line in &plan {
+                    let scans = line
+                        .strip_prefix("SCAN ")
+                        .and_then(|rest| rest.split(' ').next());
+                    let aliases = ["c", "x", "g", "q", "l"];
+                    assert!(
+                        !scans.is_some_and(|table| large.contains(&table) || aliases.contains(&table)),
+                        "{name}: {line}\n{plan:#?}"
+                    );
+                }
+            }
+            Engine::Postgres => {
+                let plan = postgres_plan(&mut conn, &name, &sql, &parameters).await;
+                let mut scans = Vec::new();
+                scanned(&plan[0]["Plan"], &mut scans);
+                // `c` is joined to what was found, which PostgreSQL may do by reading a table of this size.
+                let whole = scans.iter().any(|(alias, kind)| {
+                    kind == "Seq Scan"
+                        && ["x", "g", "vtiger_sync_queue", "crm_links"].contains(&alias.as_str())
+                });
+                assert!(!whole, "{name}: {plan:#}");
+            }
+        }
+    }
+}
+
+/// Every scan of a plan: alias and kind.
+fn scanned(node: &Value, scans: &mut Vec<(String, String)>) {
+    let text = |key: &str| node[key].as_str().unwrap_or_default().to_owned();
+    if !text("Alias").is_empty() {
+        scans.push((text("Alias"), text("Node Type")));
+    }
+    for child in node["Plans"].as_array().into_iter().flatten() {
+        scanned(child, scans);
     }
 }
 

@@ -24,8 +24,9 @@ use crate::http::correlation::CorrelationId;
 use crate::http::envelope::{ApiError, Envelope, ErrorEnvelope, Page};
 use crate::http::parameters::{Parameters, PathId, search};
 use crate::store::ambassadors::{self, AmbassadorFilter, AmbassadorView};
-use crate::store::{change_log, products};
-use input::{AmbassadorPatchBody, NewAmbassadorBody};
+use crate::store::{audit, change_log, products};
+pub(crate) use input::AmbassadorPatchBody;
+use input::NewAmbassadorBody;
 
 const TABLE: &str = "brand_ambassadors";
 
@@ -183,7 +184,27 @@ async fn patch(
     PathId(id): PathId,
     JsonBody(body): JsonBody<AmbassadorPatchBody>,
 ) -> Result<Response, ApiError> {
-    let id = id.to_string();
+    let change_of = (id.to_string(), body, None);
+    let body = change(&state, &correlation_id, caller, change_of).await?;
+    Ok(Envelope::of(
+        StatusCode::OK,
+        &correlation_id,
+        "Brand ambassador changed",
+        body,
+    ))
+}
+
+/// What [`patch`] does, for the console as well, which gives a reason besides. The change and its entry in the audit log are one
+/// commit.
+///
+/// # Errors
+/// As the route answers them.
+pub(crate) async fn change(
+    state: &AppState,
+    correlation_id: &CorrelationId,
+    caller: Caller,
+    (id, body, reason): (String, AmbassadorPatchBody, Option<String>),
+) -> Result<AmbassadorBody, ApiError> {
     let (correlation, answering) = (correlation_id.to_string(), state.clone());
     let body = state
         .db
@@ -201,17 +222,20 @@ async fn patch(
                 }
                 ambassadors::update(conn, &changed, &caller.author, Ts::now()).await?;
                 change_log::correlate(conn, TABLE, &id, &correlation).await?;
+                let entry = audit::Entry {
+                    actor: &caller.name,
+                    action: "user.edit",
+                    subject: &changed.user_id,
+                    reason: reason.as_deref(),
+                    correlation_id: Some(&correlation),
+                };
+                audit::record(conn, Ts::now(), &entry).await?;
                 after_write(conn, &id, &answering).await
             })
         })
         .await?;
     state.relay.notify_one();
-    Ok(Envelope::of(
-        StatusCode::OK,
-        &correlation_id,
-        "Brand ambassador changed",
-        body,
-    ))
+    Ok(body)
 }
 
 async fn after_write(

@@ -30,6 +30,11 @@ use crate::http::parameters::{Parameters, PathId, search};
 use crate::store::account_steps::{self, Progress, Step};
 use crate::store::ambassadors::{self, AmbassadorFilter, AmbassadorView};
 
+pub(crate) use acting::{make, reset_account, set_active, sync_account, try_again};
+pub(crate) use input::{NewUserBody, RetryBody};
+pub(crate) use roles::change as change_role;
+pub(crate) use waiting::{ActionResult, Answered, standing};
+
 /// The routes of this resource.
 pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -61,38 +66,38 @@ pub enum AccountStatus {
 #[serde(rename_all = "camelCase")]
 pub struct UserBody {
     /// Id of the login.
-    user_id: String,
+    pub(crate) user_id: String,
     /// First and last name.
-    display_name: String,
+    pub(crate) display_name: String,
     /// As MicroBima stores it.
-    phone_number: Option<String>,
+    pub(crate) phone_number: Option<String>,
     /// The partner worked for.
-    partner_id: i32,
+    pub(crate) partner_id: i32,
     /// Pay per registration in cents of a Kenyan shilling.
-    per_registration_rate_cents: i32,
+    pub(crate) per_registration_rate_cents: i32,
     /// `false`: disabled.
-    is_active: bool,
+    pub(crate) is_active: bool,
     /// RFC 3339 in UTC.
-    created_at: String,
+    pub(crate) created_at: String,
     /// RFC 3339 in UTC.
-    updated_at: String,
+    pub(crate) updated_at: String,
     /// Id of the user in vTiger; `null`: there is none.
-    vtiger_user_id: Option<String>,
+    pub(crate) vtiger_user_id: Option<String>,
     /// Address of the user in vTiger.
-    vtiger_user_url: Option<String>,
+    pub(crate) vtiger_user_url: Option<String>,
     /// Whether there is a user in vTiger, and whether anything waits.
-    vtiger_sync_status: AccountStatus,
+    pub(crate) vtiger_sync_status: AccountStatus,
     /// When both sides last agreed, RFC 3339 in UTC.
-    vtiger_last_synced_at: Option<String>,
+    pub(crate) vtiger_last_synced_at: Option<String>,
     /// Why it is not in step.
-    vtiger_sync_error: Option<String>,
+    pub(crate) vtiger_sync_error: Option<String>,
     /// The code of that reason, explained in docs/errors.md.
-    vtiger_sync_error_code: Option<String>,
+    pub(crate) vtiger_sync_error_code: Option<String>,
     /// The operation that waits or failed, if there is one.
-    operation: Option<OpenOperation>,
+    pub(crate) operation: Option<OpenOperation>,
     /// What Supabase says of the login; only where one account is asked for, and only while Supabase answers.
     #[serde(skip_serializing_if = "Option::is_none")]
-    login: Option<LoginBody>,
+    pub(crate) login: Option<LoginBody>,
 }
 
 /// An operation on an account that is not over.
@@ -100,13 +105,13 @@ pub struct UserBody {
 #[serde(rename_all = "camelCase")]
 pub struct OpenOperation {
     /// UUIDv7.
-    id: String,
+    pub(crate) id: String,
     /// `user.create`, `user.update` or `user.password-reset`.
-    kind: String,
+    pub(crate) kind: String,
     /// It failed for good and waits for a person.
-    dead: bool,
+    pub(crate) dead: bool,
     /// Which system's part is still to be done.
-    waiting_for: Option<System>,
+    pub(crate) waiting_for: Option<System>,
 }
 
 /// A login as Supabase shows it.
@@ -114,11 +119,11 @@ pub struct OpenOperation {
 #[serde(rename_all = "camelCase")]
 pub struct LoginBody {
     /// In lower case.
-    email: Option<String>,
+    pub(crate) email: Option<String>,
     /// MicroBima's roles. People can write them themselves: for show, never for access.
-    roles: Vec<String>,
+    pub(crate) roles: Vec<String>,
     /// RFC 3339 in UTC.
-    last_sign_in_at: Option<String>,
+    pub(crate) last_sign_in_at: Option<String>,
 }
 
 /// One of the systems an account lives in.
@@ -175,7 +180,7 @@ fn steps(kind: &str, request: Option<&Request>, linked: bool) -> &'static [Step]
 }
 
 impl UserBody {
-    pub(super) async fn of(
+    pub(crate) async fn of(
         view: AmbassadorView,
         state: &AppState,
         conn: &mut Conn,
@@ -325,7 +330,7 @@ async fn read(
 }
 
 /// What Supabase says, if it says anything: the rest is worth showing without it.
-async fn login_of(state: &AppState, id: Uuid) -> Option<LoginBody> {
+pub(crate) async fn login_of(state: &AppState, id: Uuid) -> Option<LoginBody> {
     let login = state.staff.logins.as_ref()?.client.get_user(id).await;
     match login {
         Ok(login) => Some(LoginBody {

@@ -32,6 +32,8 @@ const GROUPS: [(&str, &[Listed]); 4] = [
             ("/", "Home", May::Look),
             ("/problems", "Problems", May::Look),
             ("/alerts", "Alerts", May::Look),
+            ("/customers", "Customers", May::Look),
+            ("/agents", "Manage Agents", May::Look),
             ("/operations", "Operations", May::Look),
         ],
     ),

@@ -8,8 +8,9 @@ use axum::http::Method;
 use axum::routing::{MethodFilter, on};
 
 use super::{
-    alerts, assets, audit, conflicts, conversions, filters, forms, guard, home, inbox, jobs, link,
-    logs, mapping, operations, people, problems, settings, sign_in, sign_out, system, theme, tokens,
+    agents, alerts, assets, audit, conflicts, conversions, customers, filters, forms, guard, home,
+    inbox, jobs, link, logs, mapping, operations, people, problems, settings, sign_in, sign_out,
+    system, theme, tokens,
 };
 use crate::http::AppState;
 use crate::people::May;
@@ -26,6 +27,29 @@ pub fn screens() -> Screens {
         .page("/alerts", May::Look, alerts::page)
         .fragment("/console/alerts", May::Look, alerts::fragment)
         .action("/alerts/test", May::Care, alerts::test)
+        .page("/customers", May::Look, customers::page)
+        .fragment("/console/customers", May::Look, customers::fragment)
+        .page("/customers/{id}", May::Look, customers::detail)
+        .fragment(
+            "/console/customers/{id}",
+            May::Look,
+            customers::detail_fragment,
+        )
+        .page("/customers/{id}/journey", May::Look, customers::journey)
+        .page("/customers/{id}/compare", May::Care, customers::compare)
+        .action("/customers/{id}/sync", May::Care, customers::sync)
+        .page("/agents", May::Look, agents::page)
+        .fragment("/console/agents", May::Look, agents::fragment)
+        .page("/agents/new", May::Change, agents::form)
+        .action("/agents/new", May::Change, agents::make)
+        .page("/agents/{id}", May::Look, agents::detail)
+        .fragment("/console/agents/{id}", May::Look, agents::detail_fragment)
+        .action("/agents/{id}/edit", May::Change, agents::edit)
+        .action("/agents/{id}/sync", May::Change, agents::sync)
+        .action("/agents/{id}/password", May::Change, agents::reset_password)
+        .action("/agents/{id}/status", May::Change, agents::set_status)
+        .action("/agents/{id}/role", May::Change, agents::change_role)
+        .action("/agents/{id}/retry", May::Change, agents::retry)
         .page("/operations", May::Look, operations::page)
         .fragment("/console/operations", May::Look, operations::fragment)
         .page("/operations/{id}", May::Look, operations::detail)

@@ -85,6 +85,34 @@ pub(super) fn may(role: crate::people::Role) -> &'static str {
     }
 }
 
+/// What an operation does, in the words of a customer's journey.
+pub(super) fn operation(kind: &str) -> &'static str {
+    match kind {
+        "customer.create" => "The contact is made",
+        "customer.update" => "The contact is brought up to date",
+        "customer.mark" => "The contact is marked as withdrawn",
+        "note.create" => "A note is written on the contact",
+        "task.create" => "Tasks about a missing requirement",
+        "payment.summary" => "The week's payments are told",
+        "contact.apply" => "Edits of the contact are merged",
+        "lead.convert" => "A converted lead becomes a customer",
+        _ => "An operation",
+    }
+}
+
+/// A row of MicroBima's tables, in a word.
+pub(super) fn table(table: &str) -> &str {
+    match table {
+        "customers" => "Customer",
+        "dependants" => "Dependant",
+        "beneficiaries" => "Next of kin",
+        "missing_requirements" => "Missing requirement",
+        "policies" => "Policy",
+        "policy_payments" => "Payment",
+        other => other,
+    }
+}
+
 pub(super) const NO_RIGHT: &str = "Your login has no right in Pugmark. Somebody with APP_SECRET_TOKEN gives one by `pugmark grant add`.";
 pub(super) const SIGNED_OUT: &str =
     "You were signed out, so nothing was done. Sign in and try again.";

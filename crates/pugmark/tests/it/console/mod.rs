@@ -1,11 +1,13 @@
 //! The console, as people with a browser meet it.
 
+mod agents;
 mod browser;
 mod chromium;
 mod filters;
 mod conflicts;
 mod conversions;
 mod desks;
+mod customers;
 mod forms;
 mod home;
 mod inbox;

@@ -1,5 +1,9 @@
 //! Customers compared with their contacts, by the same description and the same difference as a delivery.
 
+mod beside;
+
+pub use beside::{Beside, FieldBeside};
+
 use std::collections::{BTreeMap, HashMap};
 
 use pugmark_queue::QueueError;

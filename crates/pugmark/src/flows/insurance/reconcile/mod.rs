@@ -25,7 +25,9 @@ use crate::crm::calls::CallLog;
 use crate::store::reconcile::Finding;
 use crate::store::standing::Standing;
 
-pub use compare::{CompareError, Compared, Comparer, Different, DifferentField, Verdict};
+pub use compare::{
+    Beside, CompareError, Compared, Comparer, Different, DifferentField, FieldBeside, Verdict,
+};
 pub use repair::{Repair, Repairer};
 
 /// Records of a page, on both sides.

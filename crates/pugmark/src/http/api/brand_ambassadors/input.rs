@@ -40,20 +40,20 @@ pub(super) struct NewAmbassadorBody {
 /// Changes to a brand ambassador: what is left out stays, `null` clears.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub(super) struct AmbassadorPatchBody {
+pub(crate) struct AmbassadorPatchBody {
     /// A Kenyan mobile number, stored as it is typed; `null` clears.
     #[serde(deserialize_with = "present")]
     #[schema(value_type = Option<String>, example = "0712345678")]
-    phone_number: Option<Option<String>>,
+    pub(crate) phone_number: Option<Option<String>>,
     /// The partner worked for.
     #[serde(deserialize_with = "given")]
-    partner_id: Option<i32>,
+    pub(crate) partner_id: Option<i32>,
     /// Pay per registration in cents of a Kenyan shilling.
     #[serde(deserialize_with = "given")]
-    per_registration_rate_cents: Option<i32>,
+    pub(crate) per_registration_rate_cents: Option<i32>,
     /// `false` disables, `true` enables.
     #[serde(deserialize_with = "given")]
-    is_active: Option<bool>,
+    pub(crate) is_active: Option<bool>,
 }
 
 /// The columns as they would be after the request.

@@ -13,7 +13,7 @@ use super::input::{
     NewUserBody, ResetBody, RetryBody, StatusBody, SyncBody, check_password, idempotency_key,
 };
 use super::placing::{Act, Wanted, again, at_rest, forget, forget_operation, place};
-use super::waiting::{AccountBody, ActionResult, outcome};
+use super::waiting::{AccountBody, ActionResult, Answered, outcome};
 use super::{AccountStatus, operation_id, vtiger_url};
 use crate::config::Mode;
 use crate::crm::USERS;
@@ -46,18 +46,34 @@ pub(super) async fn create(
     headers: HeaderMap,
     JsonBody(body): JsonBody<NewUserBody>,
 ) -> Result<Response, ApiError> {
+    let key = headers
+        .get("idempotency-key")
+        .map(|value| idempotency_key(value.to_str().unwrap_or_default()))
+        .transpose();
+    let made = make(&state, &correlation_id, caller, key, body).await?;
+    Ok(made.respond(&correlation_id))
+}
+
+/// What [`create`] does, for the console as well.
+///
+/// # Errors
+/// As the route answers them.
+pub(crate) async fn make(
+    state: &AppState,
+    correlation_id: &CorrelationId,
+    caller: Caller,
+    key: Result<Option<String>, ApiError>,
+    body: NewUserBody,
+) -> Result<Answered, ApiError> {
     let (new, given) = body.check(&caller.author)?;
-    ready(&state)?;
+    ready(state)?;
     if new.create_vtiger_user && state.staff.settings.role.is_none() {
         return Err(missing(
             "users.role",
             "the vTiger role of new users, for example H5",
         ));
     }
-    let key = headers
-        .get("idempotency-key")
-        .map(|value| idempotency_key(value.to_str().unwrap_or_default()))
-        .transpose()?;
+    let key = key?;
     let password = Password::given_or_made(given)?;
     // Chosen before anything is done, so that what is done is always recognised.
     let user = Uuid::new_v4().to_string();
@@ -66,7 +82,7 @@ pub(super) async fn create(
         idempotency_key: key.map(|key| format!("user-create:{}:{key}", caller.author)),
         ..account::create(&user, new.clone(), &password.text)
     };
-    let act = Act::new("user.create", caller, &user, None, &correlation_id);
+    let act = Act::new("user.create", caller, &user, None, correlation_id);
     let operation = act.ask(operation);
     let queue = state.queue.clone();
     let enqueued = state
@@ -95,20 +111,14 @@ pub(super) async fn create(
     if !first {
         same_request(&state.queue, enqueued.id(), &wanted).await?;
     }
-    let found = outcome(&state, enqueued.id()).await?;
+    let found = outcome(state, enqueued.id()).await?;
     if found.is_mere_refusal() {
-        forget(&state, found.id(), &user).await?;
+        forget(state, found.id(), &user).await?;
         return Err(found.refusal("password"));
     }
     let generated = password.made().filter(|_| first);
-    found
-        .answer(
-            &state,
-            &correlation_id,
-            (StatusCode::CREATED, "Account made"),
-            generated,
-        )
-        .await
+    let done = (StatusCode::CREATED, "Account made");
+    found.answer(state, done, generated).await
 }
 
 /// The operation of an earlier request with the same key must be for the same account.
@@ -139,8 +149,23 @@ pub(super) async fn sync(
     body: Option<JsonBody<SyncBody>>,
 ) -> Result<Response, ApiError> {
     let given = body.and_then(|JsonBody(body)| body.password);
+    let synced = sync_account(&state, &correlation_id, caller, id, (given, None)).await?;
+    Ok(synced.respond(&correlation_id))
+}
+
+/// What [`sync`] does, for the console as well, which gives a reason besides.
+///
+/// # Errors
+/// As the route answers them.
+pub(crate) async fn sync_account(
+    state: &AppState,
+    correlation_id: &CorrelationId,
+    caller: Caller,
+    id: Uuid,
+    (given, reason): (Option<SecretString>, Option<String>),
+) -> Result<Answered, ApiError> {
     let given = check_password("password", given)?;
-    ready(&state)?;
+    ready(state)?;
     if state.staff.settings.role.is_none() {
         return Err(missing(
             "users.role",
@@ -148,7 +173,7 @@ pub(super) async fn sync(
         ));
     }
     let user = id.to_string();
-    let ambassador = the_ambassador(&state, &user).await?;
+    let ambassador = the_ambassador(state, &user).await?;
     if !ambassador.is_active {
         return Err(conflict(
             "The account is disabled. Enable it first, then sync it",
@@ -165,7 +190,7 @@ pub(super) async fn sync(
         )));
     }
     let password = Password::given_or_made(given)?;
-    let act = Act::new("user.sync", caller, &user, None, &correlation_id);
+    let act = Act::new("user.sync", caller, &user, reason, correlation_id);
     let wanted = Wanted {
         operation: account::sync(&user, &password.text),
         // One that waits for its turn goes on with the new password.
@@ -173,16 +198,8 @@ pub(super) async fn sync(
         login_first: false,
         for_a_crm_user: true,
     };
-    let id = place(&state, &act, &password.text, wanted).await?;
-    finish(
-        &state,
-        &correlation_id,
-        id,
-        "Account synced",
-        &password,
-        "password",
-    )
-    .await
+    let id = place(state, &act, &password.text, wanted).await?;
+    finish(state, id, "Account synced", &password, "password").await
 }
 
 /// Sets the same new password in Supabase and, where there is a user, in the CRM.
@@ -199,12 +216,27 @@ pub(super) async fn reset_password(
     body: Option<JsonBody<ResetBody>>,
 ) -> Result<Response, ApiError> {
     let given = body.and_then(|JsonBody(body)| body.new_password);
+    let reset = reset_account(&state, &correlation_id, caller, id, (given, None)).await?;
+    Ok(reset.respond(&correlation_id))
+}
+
+/// What [`reset_password`] does, for the console as well, which gives a reason besides.
+///
+/// # Errors
+/// As the route answers them.
+pub(crate) async fn reset_account(
+    state: &AppState,
+    correlation_id: &CorrelationId,
+    caller: Caller,
+    id: Uuid,
+    (given, reason): (Option<SecretString>, Option<String>),
+) -> Result<Answered, ApiError> {
     let given = check_password("newPassword", given)?;
-    ready(&state)?;
+    ready(state)?;
     let user = id.to_string();
-    the_ambassador(&state, &user).await?;
+    the_ambassador(state, &user).await?;
     let password = Password::given_or_made(given)?;
-    let act = Act::new("user.password-reset", caller, &user, None, &correlation_id);
+    let act = Act::new("user.password-reset", caller, &user, reason, correlation_id);
     let wanted = Wanted {
         operation: account::reset(&user, &password.text),
         // What waits would give the CRM a password that is no more: it goes on with the new one.
@@ -212,7 +244,7 @@ pub(super) async fn reset_password(
         login_first: true,
         for_a_crm_user: false,
     };
-    let id = place(&state, &act, &password.text, wanted).await?;
+    let id = place(state, &act, &password.text, wanted).await?;
     let linked = {
         let mut conn = state.db.read().await?;
         links::get(&mut conn, USER, &user).await?
@@ -221,15 +253,7 @@ pub(super) async fn reset_password(
         Some(_) => "Password set in Supabase and vTiger",
         None => "Password set in Supabase; the account has no user in vTiger",
     };
-    finish(
-        &state,
-        &correlation_id,
-        id,
-        message,
-        &password,
-        "newPassword",
-    )
-    .await
+    finish(state, id, message, &password, "newPassword").await
 }
 
 /// Enables or disables an account, in MicroBima and, where there is a user, in the CRM. The login itself is left alone.
@@ -244,14 +268,29 @@ pub(super) async fn set_status(
     PathId(id): PathId,
     JsonBody(body): JsonBody<StatusBody>,
 ) -> Result<Response, ApiError> {
+    let set = set_active(&state, &correlation_id, caller, id, (body.is_active, None)).await?;
+    Ok(set.respond(&correlation_id))
+}
+
+/// What [`set_status`] does, for the console as well, which gives a reason besides.
+///
+/// # Errors
+/// As the route answers them.
+pub(crate) async fn set_active(
+    state: &AppState,
+    correlation_id: &CorrelationId,
+    caller: Caller,
+    id: Uuid,
+    (active, reason): (bool, Option<String>),
+) -> Result<Answered, ApiError> {
     let user = id.to_string();
-    let ambassador = the_ambassador(&state, &user).await?;
-    let action = if body.is_active {
+    let ambassador = the_ambassador(state, &user).await?;
+    let action = if active {
         "user.enable"
     } else {
         "user.disable"
     };
-    let act = Act::new(action, caller, &user, None, &correlation_id);
+    let act = Act::new(action, caller, &user, reason, correlation_id);
     let operation = act.ask(account::update(&user));
     let queue = state.queue.clone();
     let enqueued = state
@@ -260,7 +299,7 @@ pub(super) async fn set_status(
             Box::pin(async move {
                 let now = Ts::now();
                 let (user, by) = (act.subject.clone(), act.caller.author.clone());
-                if ambassadors::set_active(conn, &user, body.is_active, &by, now).await? {
+                if ambassadors::set_active(conn, &user, active, &by, now).await? {
                     let table = "brand_ambassadors";
                     change_log::correlate(conn, table, &ambassador.id, &act.correlation_id).await?;
                 }
@@ -280,22 +319,16 @@ pub(super) async fn set_status(
         })
         .await?;
     state.relay.notify_one();
-    let message = if body.is_active {
-        "Enabled"
-    } else {
-        "Disabled"
-    };
+    let message = if active { "Enabled" } else { "Disabled" };
     match enqueued {
         Some(enqueued) => {
-            let found = outcome(&state, enqueued.id()).await?;
-            let done = (StatusCode::OK, message);
-            found.answer(&state, &correlation_id, done, None).await
+            let found = outcome(state, enqueued.id()).await?;
+            found.answer(state, (StatusCode::OK, message), None).await
         }
-        None => Ok(Envelope::of(
+        None => Ok(Answered::new(
             StatusCode::OK,
-            &correlation_id,
             &format!("{message}; the account has no user in vTiger"),
-            nothing_in_the_crm(&state, user),
+            nothing_in_the_crm(state, user),
         )),
     }
 }
@@ -330,11 +363,26 @@ pub(super) async fn retry(
     body: Option<JsonBody<RetryBody>>,
 ) -> Result<Response, ApiError> {
     let body = body.map(|JsonBody(body)| body).unwrap_or_default();
+    let retried = try_again(&state, &correlation_id, caller, id, body).await?;
+    Ok(retried.respond(&correlation_id))
+}
+
+/// What [`retry`] does, for the console as well.
+///
+/// # Errors
+/// As the route answers them.
+pub(crate) async fn try_again(
+    state: &AppState,
+    correlation_id: &CorrelationId,
+    caller: Caller,
+    id: Uuid,
+    body: RetryBody,
+) -> Result<Answered, ApiError> {
     let given = check_password("password", body.password)?;
-    ready(&state)?;
+    ready(state)?;
     let user = id.to_string();
     let wanted = body.operation_id.as_deref().map(operation_id).transpose()?;
-    let open = at_rest(&state, &user, |record| {
+    let open = at_rest(state, &user, |record| {
         wanted.is_none_or(|wanted| record.id == wanted)
     })
     .await?;
@@ -359,13 +407,13 @@ pub(super) async fn retry(
         given => Some(Password::given_or_made(given)?),
     };
     let reason = body.reason.filter(|reason| !reason.trim().is_empty());
-    let act = Act::new("user.retry", caller, &user, reason, &correlation_id);
+    let act = Act::new("user.retry", caller, &user, reason, correlation_id);
     let text = password.as_ref().map(|password| &password.text);
-    let id = again(&state, operation, &act, text, false).await?;
-    let found = outcome(&state, id).await?;
+    let id = again(state, operation, &act, text, false).await?;
+    let found = outcome(state, id).await?;
     let generated = password.as_ref().and_then(Password::made);
     let done = (StatusCode::OK, "Done");
-    found.answer(&state, &correlation_id, done, generated).await
+    found.answer(state, done, generated).await
 }
 
 /// A password that the caller gave, or one that was made and has to be told.
@@ -400,12 +448,11 @@ impl Password {
 /// Waits for what a password operation comes to, and answers.
 async fn finish(
     state: &AppState,
-    correlation_id: &CorrelationId,
     id: OperationId,
     message: &str,
     password: &Password,
     field: &str,
-) -> Result<Response, ApiError> {
+) -> Result<Answered, ApiError> {
     let found = outcome(state, id).await?;
     if found.is_mere_refusal() {
         let refusal = found.refusal(field);
@@ -413,9 +460,7 @@ async fn finish(
         return Err(refusal);
     }
     let done = (StatusCode::OK, message);
-    found
-        .answer(state, correlation_id, done, password.made())
-        .await
+    found.answer(state, done, password.made()).await
 }
 
 async fn the_ambassador(state: &AppState, user: &str) -> Result<Ambassador, ApiError> {

@@ -20,37 +20,37 @@ const MEMBERS: &str = "@maishapoa.customer";
 /// A new member of the staff.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct NewUserBody {
+pub(crate) struct NewUserBody {
     /// First name, 1 to 50 characters.
     #[serde(default)]
     #[schema(required = true)]
-    first_name: String,
+    pub(crate) first_name: String,
     /// Last name, 1 to 50 characters.
     #[serde(default)]
     #[schema(required = true)]
-    last_name: String,
+    pub(crate) last_name: String,
     /// E-mail: the login name in both systems.
     #[serde(default)]
     #[schema(required = true)]
-    email: String,
+    pub(crate) email: String,
     /// The password in both systems; made and answered once when left out.
     #[schema(value_type = Option<String>)]
-    pub(super) password: Option<SecretString>,
+    pub(crate) password: Option<SecretString>,
     /// A Kenyan mobile number, however it is typed.
     #[serde(default)]
     #[schema(required = true)]
-    phone_number: String,
+    pub(crate) phone_number: String,
     /// The partner worked for; 1 when left out.
     #[serde(default = "first_partner")]
-    partner_id: i32,
+    pub(crate) partner_id: i32,
     /// Pay per registration in cents of a Kenyan shilling; 0 when left out.
     #[serde(default)]
-    per_registration_rate_cents: i32,
+    pub(crate) per_registration_rate_cents: i32,
     /// `brand_ambassador` when left out; also `customer_care` and `registration_admin`.
-    roles: Option<Vec<String>>,
+    pub(crate) roles: Option<Vec<String>>,
     /// Whether a user of the CRM is made, too; `true` when left out.
     #[serde(default = "yes")]
-    create_vtiger_user: bool,
+    pub(crate) create_vtiger_user: bool,
 }
 
 /// A password for an account that gets a user of the CRM.
@@ -82,14 +82,14 @@ pub(super) struct StatusBody {
 /// Which operation is tried again, and with what.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct RetryBody {
+pub(crate) struct RetryBody {
     /// The newest one that is not over when left out.
-    pub(super) operation_id: Option<String>,
+    pub(crate) operation_id: Option<String>,
     /// In place of the one the operation has. When that was erased, one is made and answered once if none is given.
     #[schema(value_type = Option<String>)]
-    pub(super) password: Option<SecretString>,
+    pub(crate) password: Option<SecretString>,
     /// Kept in the audit log.
-    pub(super) reason: Option<String>,
+    pub(crate) reason: Option<String>,
 }
 
 impl NewUserBody {

@@ -24,7 +24,7 @@ const CUSTOMER_CARE: &str = "customer_care";
 /// The roles of a login afterwards.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct RolesBody {
+pub(crate) struct RolesBody {
     /// Id of the login.
     user_id: String,
     /// All of `user_metadata.roles`.
@@ -46,7 +46,7 @@ pub(super) async fn grant(
     caller: Extension<Caller>,
     id: PathId,
 ) -> Result<Response, ApiError> {
-    change(state.0, correlation_id, caller.0, id.0, true).await
+    granted(state.0, correlation_id, caller.0, id.0, true).await
 }
 
 /// Takes the role `customer_care` away.
@@ -60,17 +60,32 @@ pub(super) async fn withdraw(
     caller: Extension<Caller>,
     id: PathId,
 ) -> Result<Response, ApiError> {
-    change(state.0, correlation_id, caller.0, id.0, false).await
+    granted(state.0, correlation_id, caller.0, id.0, false).await
 }
 
-async fn change(
+async fn granted(
     state: AppState,
     correlation_id: CorrelationId,
     caller: Caller,
     user: Uuid,
     granted: bool,
 ) -> Result<Response, ApiError> {
-    let logins = logins(&state)?;
+    let (body, message) = change(&state, &correlation_id, caller, user, (granted, None)).await?;
+    Ok(Envelope::of(StatusCode::OK, &correlation_id, message, body))
+}
+
+/// What both routes do, for the console as well, which gives a reason besides.
+///
+/// # Errors
+/// As the routes answer them.
+pub(crate) async fn change(
+    state: &AppState,
+    correlation_id: &CorrelationId,
+    caller: Caller,
+    user: Uuid,
+    (granted, reason): (bool, Option<String>),
+) -> Result<(RolesBody, &'static str), ApiError> {
+    let logins = logins(state)?;
     let action = if granted {
         "user.role.grant"
     } else {
@@ -87,7 +102,7 @@ async fn change(
                     actor: &caller.name,
                     action,
                     subject: &subject,
-                    reason: None,
+                    reason: reason.as_deref(),
                     correlation_id: Some(&correlation),
                 };
                 audit::record(conn, Ts::now(), &entry).await?;
@@ -113,5 +128,5 @@ async fn change(
         (true, true) => "Given",
         (true, false) => "Taken away",
     };
-    Ok(Envelope::of(StatusCode::OK, &correlation_id, message, body))
+    Ok((body, message))
 }

@@ -26,36 +26,36 @@ pub(super) const LOOK: Duration = Duration::from_millis(250);
 /// What an action on an account came to.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct AccountBody {
+pub(crate) struct AccountBody {
     /// Id of the login.
-    pub(super) user_id: String,
+    pub(crate) user_id: String,
     /// The operation that does it; `null` when there was nothing to do.
-    pub(super) operation_id: Option<String>,
+    pub(crate) operation_id: Option<String>,
     /// What it came to.
-    pub(super) result: ActionResult,
+    pub(crate) result: ActionResult,
     /// Id of the user in vTiger.
-    pub(super) vtiger_user_id: Option<String>,
+    pub(crate) vtiger_user_id: Option<String>,
     /// Address of the user in vTiger.
-    pub(super) vtiger_user_url: Option<String>,
+    pub(crate) vtiger_user_url: Option<String>,
     /// Whether there is a user in vTiger, and whether anything waits.
-    pub(super) vtiger_sync_status: AccountStatus,
+    pub(crate) vtiger_sync_status: AccountStatus,
     /// What is done and what is not, in order.
-    pub(super) steps: Vec<StepBody>,
+    pub(crate) steps: Vec<StepBody>,
     /// Which system's part is still to be done.
-    pub(super) waiting_for: Option<System>,
+    pub(crate) waiting_for: Option<System>,
     /// Why it waits or failed.
-    pub(super) reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// The code of that reason, explained in docs/errors.md.
-    pub(super) reason_code: Option<String>,
+    pub(crate) reason_code: Option<String>,
     /// The password that was made. It stands in this answer and nowhere else.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) generated_password: Option<String>,
+    pub(crate) generated_password: Option<String>,
 }
 
 /// What an action came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum ActionResult {
+pub(crate) enum ActionResult {
     /// All of it is done.
     Done,
     /// It goes on by itself.
@@ -67,11 +67,11 @@ pub(super) enum ActionResult {
 /// One step.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct StepBody {
+pub(crate) struct StepBody {
     /// `login`, `login-password`, `ambassador`, `crm-user` or `crm-password`.
-    step: &'static str,
+    pub(crate) step: &'static str,
     /// When it was done, RFC 3339 in UTC.
-    done_at: Option<String>,
+    pub(crate) done_at: Option<String>,
 }
 
 /// An operation that ended, or that goes on without its caller.
@@ -110,6 +110,10 @@ pub(super) async fn outcome(state: &AppState, id: OperationId) -> Result<Outcome
             () = tokio::time::sleep_until(deadline) => {}
         }
     };
+    of_record(state, record).await
+}
+
+async fn of_record(state: &AppState, record: OperationRecord) -> Result<Outcome, ApiError> {
     let mut conn = state.db.read().await?;
     Ok(Outcome {
         progress: account_steps::of(&mut conn, record.id).await?,
@@ -118,6 +122,29 @@ pub(super) async fn outcome(state: &AppState, id: OperationId) -> Result<Outcome
             .unwrap_or_default(),
         record,
     })
+}
+
+/// How an operation on an account stands at this moment; `None` when there is no such operation on it.
+///
+/// # Errors
+/// When the store does not answer.
+pub(crate) async fn standing(
+    state: &AppState,
+    user: &str,
+    id: OperationId,
+) -> Result<Option<Answered>, ApiError> {
+    let Some(found) = state.queue.get(id).await? else {
+        return Ok(None);
+    };
+    let record = found.current().clone();
+    if record.entity_type != USER || record.entity_id != user {
+        return Ok(None);
+    }
+    let outcome = of_record(state, record).await?;
+    let answered = outcome
+        .answer(state, (StatusCode::OK, "Done"), None)
+        .await?;
+    Ok(Some(answered))
 }
 
 impl Outcome {
@@ -162,10 +189,9 @@ impl Outcome {
     pub(super) async fn answer(
         self,
         state: &AppState,
-        correlation_id: &CorrelationId,
         done: (StatusCode, &str),
         generated: Option<&SecretString>,
-    ) -> Result<Response, ApiError> {
+    ) -> Result<Answered, ApiError> {
         let Outcome {
             record,
             progress,
@@ -229,7 +255,32 @@ impl Outcome {
                 "Stopped half-way; see the reason, mend it and retry the operation",
             ),
         };
-        Ok(Envelope::of(status, correlation_id, message, body))
+        Ok(Answered::new(status, message, body))
+    }
+}
+
+/// What an action on an account came to, before it is put into an envelope or on a page.
+pub(crate) struct Answered {
+    /// 200 or 201 when it is done, 202 when it is not.
+    pub(crate) status: StatusCode,
+    /// What was done, for people.
+    pub(crate) message: String,
+    /// The account.
+    pub(crate) body: AccountBody,
+}
+
+impl Answered {
+    pub(super) fn new(status: StatusCode, message: &str, body: AccountBody) -> Self {
+        Answered {
+            status,
+            message: message.to_owned(),
+            body,
+        }
+    }
+
+    /// As the API answers it.
+    pub(super) fn respond(self, correlation_id: &CorrelationId) -> Response {
+        Envelope::of(self.status, correlation_id, &self.message, self.body)
     }
 }
 

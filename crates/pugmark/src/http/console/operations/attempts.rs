@@ -7,21 +7,25 @@ use serde_json::Value;
 use crate::http::console::masking;
 use crate::http::console::moment::Moment;
 
-pub(super) struct Attempt {
-    pub(super) number: usize,
-    pub(super) started: Moment,
-    pub(super) took: String,
-    pub(super) class: &'static str,
-    pub(super) outcome: String,
-    pub(super) calls: i32,
-    pub(super) worker: String,
-    pub(super) request: Option<String>,
-    pub(super) answer: Option<String>,
+pub(in crate::http::console) struct Attempt {
+    pub(in crate::http::console) number: usize,
+    pub(in crate::http::console) started: Moment,
+    pub(in crate::http::console) took: String,
+    pub(in crate::http::console) class: &'static str,
+    pub(in crate::http::console) outcome: String,
+    pub(in crate::http::console) calls: i32,
+    pub(in crate::http::console) worker: String,
+    pub(in crate::http::console) request: Option<String>,
+    pub(in crate::http::console) answer: Option<String>,
 }
 
 impl Attempt {
     /// Attempts, the latest first. `personal`: whoever looks may see personal data.
-    pub(super) fn all(records: Vec<AttemptRecord>, personal: bool, now: Ts) -> Vec<Self> {
+    pub(in crate::http::console) fn all(
+        records: Vec<AttemptRecord>,
+        personal: bool,
+        now: Ts,
+    ) -> Vec<Self> {
         let numbered = records.into_iter().zip(1..);
         let mut all: Vec<Attempt> = numbered
             .map(|(record, number)| Attempt::of(record, number, personal, now))

@@ -6,17 +6,17 @@ use pugmark_queue::{OperationRecord, Status, codes};
 use crate::flows::insurance::plan;
 use crate::http::console::moment::Moment;
 
-pub(super) use crate::http::console::masking::told;
+pub(in crate::http::console) use crate::http::console::masking::told;
 
 /// How an operation stands, by colour and by word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Badge {
-    pub(super) class: &'static str,
-    pub(super) word: &'static str,
+pub(in crate::http::console) struct Badge {
+    pub(in crate::http::console) class: &'static str,
+    pub(in crate::http::console) word: &'static str,
 }
 
 impl Badge {
-    pub(super) fn of(record: &OperationRecord) -> Self {
+    pub(in crate::http::console) fn of(record: &OperationRecord) -> Self {
         let (class, word) = match record.status {
             Status::Processing => ("brand", "Running"),
             Status::Completed if record.superseded_by.is_some() => ("", "Merged"),
@@ -35,26 +35,26 @@ impl Badge {
 }
 
 /// One line.
-pub(super) struct Line {
-    pub(super) id: String,
-    pub(super) kind: String,
-    pub(super) entity_type: String,
-    pub(super) entity_id: String,
+pub(in crate::http::console) struct Line {
+    pub(in crate::http::console) id: String,
+    pub(in crate::http::console) kind: String,
+    pub(in crate::http::console) entity_type: String,
+    pub(in crate::http::console) entity_id: String,
     /// The filter that finds what else concerns the record.
-    pub(super) record_filter: String,
-    pub(super) badge: Badge,
+    pub(in crate::http::console) record_filter: String,
+    pub(in crate::http::console) badge: Badge,
     /// It failed for good and waits for a person.
-    pub(super) dead: bool,
-    pub(super) code: Option<String>,
-    pub(super) message: Option<String>,
-    pub(super) attempts: i32,
-    pub(super) queued: Moment,
-    pub(super) next: Option<Moment>,
+    pub(in crate::http::console) dead: bool,
+    pub(in crate::http::console) code: Option<String>,
+    pub(in crate::http::console) message: Option<String>,
+    pub(in crate::http::console) attempts: i32,
+    pub(in crate::http::console) queued: Moment,
+    pub(in crate::http::console) next: Option<Moment>,
 }
 
 impl Line {
     /// `personal`: whoever looks may see personal data.
-    pub(super) fn of(record: OperationRecord, personal: bool, now: Ts) -> Self {
+    pub(in crate::http::console) fn of(record: OperationRecord, personal: bool, now: Ts) -> Self {
         let open = record.status != Status::Completed;
         let message = record.error_message.clone().filter(|_| open);
         Line {

@@ -11,10 +11,11 @@ mod runs;
 mod why;
 
 pub(super) use acting::{discard, discard_page, retry};
-pub(super) use attempts::readable;
+pub(super) use attempts::{Attempt, readable};
 pub(super) use bulk::{begin, plan};
 pub(super) use detail::{fragment as detail_fragment, page as detail};
 pub(super) use editing::{edit, edit_page};
+pub(super) use line::{Badge, told};
 pub(super) use list::{fragment, page};
 pub(super) use runs::{fragment as run_fragment, page as run, stop};
 
