@@ -31,6 +31,7 @@ pub mod dependants;
 mod dialect;
 pub mod field_mapping;
 pub mod grants;
+pub mod lead_arrivals;
 pub mod lead_conversions;
 pub mod leader_lease;
 pub mod link_merge;

@@ -17,10 +17,12 @@ use uuid::Uuid;
 
 use super::paging::{page, page_size};
 use crate::crm::record_link;
+use crate::flows::onboarding::arrivals;
 use crate::http::AppState;
 use crate::http::correlation::CorrelationId;
 use crate::http::envelope::{ApiError, Envelope, ErrorEnvelope, Page};
 use crate::http::parameters::{Parameters, PathId};
+use crate::store::lead_arrivals;
 use crate::store::sync_jobs::{self, Job, JobFilter, Status};
 use bodies::{Around, JobBody, JobDetail};
 
@@ -93,6 +95,7 @@ async fn read(
 }
 
 async fn detail(state: &AppState, id: Uuid) -> Result<JobDetail, ApiError> {
+    store_first(state, id).await?;
     let mut conn = state.db.read().await?;
     let job = job_or_404(&mut conn, id).await?;
     let taken = sync_jobs::taken(&mut conn, id).await?;
@@ -107,6 +110,15 @@ async fn detail(state: &AppState, id: Uuid) -> Result<JobDetail, ApiError> {
         lead_url: lead_url(state, &job.vtiger_lead_id).await,
     };
     Ok(JobDetail::of(job, around, state.maxio.as_deref()))
+}
+
+/// A job that its sender was told of, but that is still to be stored, is stored now.
+async fn store_first(state: &AppState, id: Uuid) -> Result<(), ApiError> {
+    let waits = lead_arrivals::of_job(&mut state.db.read().await?, id).await?;
+    match waits {
+        Some(lead) => Ok(arrivals::store_one(&state.queue, &lead).await?),
+        None => Ok(()),
+    }
 }
 
 async fn job_or_404(conn: &mut Conn, id: Uuid) -> Result<Job, ApiError> {
