@@ -81,7 +81,7 @@ impl Work {
         let (settings, db, queue) = (&self.settings, &term.db, &term.queue);
         let keep = settings.onboarding.keep_failed;
         tasks.spawn(schedule::onboarding::run(
-            db.clone(),
+            queue.clone(),
             keep,
             term.stopped.clone(),
         ));

@@ -185,10 +185,12 @@ impl LeadPoller {
     }
 
     /// Gives those without a job one, in one commit. Says how many.
-    async fn start(&self, leads: Vec<String>) -> Result<usize, LeadPollError> {
+    async fn start(&self, mut leads: Vec<String>) -> Result<usize, LeadPollError> {
         if leads.is_empty() {
             return Ok(0);
         }
+        // Everybody takes leads in the same order, so that nobody waits in a circle.
+        leads.sort_unstable();
         let queue = self.queue.clone();
         let started = self.db.write("poll leads", move |conn| {
             Box::pin(async move {

@@ -35,6 +35,7 @@ pub mod field_mapping;
 pub mod flow_figures;
 pub mod grants;
 pub mod journey;
+pub mod lead_arrivals;
 pub mod lead_conversions;
 pub mod leader_lease;
 pub mod link_merge;

@@ -3,6 +3,8 @@
 mod desk;
 mod many;
 
+use std::borrow::Cow;
+
 use pugmark_queue::OperationId;
 use pugmark_queue::db::{Conn, DbError, Ts};
 use pugmark_queue::on;
@@ -18,10 +20,10 @@ pub use many::{Coming, insert_many, taken_keys, taken_keys_sql};
 pub struct NewDelivery {
     /// When it came.
     pub received_at: Ts,
-    /// `lead-convert`, `vtiger` or `lead-status-change`.
-    pub endpoint: &'static str,
+    /// `lead-convert`, `vtiger`, `lead-status-change` or `maxio`.
+    pub endpoint: Cow<'static, str>,
     /// `hmac`, `standard`, `header` or `path`.
-    pub proof: &'static str,
+    pub proof: Cow<'static, str>,
     /// Which of the secrets of that kind it was, counted from 1.
     pub secret_number: i64,
     /// By what a second one is known.
@@ -148,8 +150,8 @@ pub async fn insert(conn: &mut Conn, new: &NewDelivery, result: &Became) -> Resu
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) RETURNING id";
     let id: i64 = on!(conn, |c| sqlx::query_scalar(sql)
         .bind(new.received_at)
-        .bind(new.endpoint)
-        .bind(new.proof)
+        .bind(&*new.endpoint)
+        .bind(&*new.proof)
         .bind(new.secret_number)
         .bind(&new.dedup_key)
         .bind(new.content_type.as_deref())

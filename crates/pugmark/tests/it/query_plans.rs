@@ -103,6 +103,9 @@ async fn history(world: &World) {
         format!(
             "INSERT INTO webhook_keys (dedup_key, delivery_id, seen_at) {series} SELECT 'id:' || n, n, {now} FROM g"
         ),
+        format!(
+            "INSERT INTO lead_arrivals (lead, job_id, content) {series} SELECT '4x' || n, {uuid}, '' FROM g"
+        ),
     ] {
         program.sql(sql).await;
     }
@@ -111,7 +114,7 @@ async fn history(world: &World) {
         program.sql("ANALYZE customers; ANALYZE change_log; ANALYZE crm_links; ANALYZE vtiger_sync_queue; ANALYZE task_assignments").await;
         program.sql("ANALYZE customers; ANALYZE change_log; ANALYZE crm_links; ANALYZE vtiger_sync_queue; \
              ANALYZE policies; ANALYZE policy_payments; ANALYZE payment_summaries; ANALYZE lead_conversions; \
-             ANALYZE sync_jobs; ANALYZE webhook_keys").await;
+             ANALYZE sync_jobs; ANALYZE webhook_keys; ANALYZE lead_arrivals").await;
     }
 }
 
@@ -223,6 +226,19 @@ fn hot(engine: Engine) -> Vec<(&'static str, String, &'static str)> {
         store::webhook_deliveries::taken_keys_sql(engine),
         "'[\"id:100\", \"id:101\"]'",
     ));
+    // SQLite walks the table in its own order, up to the limit.
+    if engine == Engine::Postgres {
+        all.push((
+            "leads that wait",
+            store::lead_arrivals::waiting_sql(engine).to_owned(),
+            "64",
+        ));
+        all.push((
+            "leads that should not wait",
+            store::lead_arrivals::known_now_sql(),
+            "'[\"4x100\", \"4x101\"]'",
+        ));
+    }
     all.extend(assignments.map(|(name, sql)| (name, sql.to_owned(), id)));
     all
 }

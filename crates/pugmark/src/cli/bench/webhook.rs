@@ -1,16 +1,18 @@
 //! Receiving leads: answered deliveries, each durable before its answer, against plain INSERTs of the jobs' rows alone.
 //!
-//! A delivery goes through the real endpoint on loopback: limits, signature, masking and sealing of bank data, and one commit with
-//! the delivery, its key, the job and its operation. The senders run in this process and on its cores, so they do as little as they
-//! can. The peer writes the job's row and nothing else, one commit for each: what a
-//! handler does that has one connection, or one for each of its callers.
+//! A delivery goes through the real endpoint on loopback: limits, signature, masking and sealing of bank data, and a commit. The
+//! senders run in this process and on its cores, so they do as little as they can. The peer writes the job's row and nothing else,
+//! one commit for each: what a handler does that has one connection, or one for each of its callers.
+//!
+//! Under load a lead is answered when it is set aside, and what it leads to (job, operation, delivery, key) is stored a moment
+//! later. The first lines stop the clock with the last answer, another one when everything is stored.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use futures::future::{join_all, try_join_all};
 use hmac::{Hmac, KeyInit, Mac};
-use pugmark_queue::db::{Engine, Ts};
+use pugmark_queue::db::{Db, Engine, Ts};
 use pugmark_queue::on;
 use secrecy::SecretString;
 use sha2::Sha256;
@@ -20,16 +22,19 @@ use super::Size;
 use super::enqueue::ended_badly;
 use super::line::Line;
 use super::plain::Plain;
-use super::rounds::{Rates, Round, alternate, quantile};
+use super::rounds::{Rates, Round, alternate, median, quantile};
 use super::sender::{self, Sender};
 use super::stores::Stores;
 use super::world::{World, start_crm, throwaway_secret};
 use crate::cli::CliError;
 use crate::config::{SealKey, Settings, WebhookSecrets, Webhooks};
 use crate::http::webhooks::lead_status::LEAD_STATUS;
+use crate::store::lead_arrivals;
 
 /// Senders that each wait for one answer before they send the next lead.
 const SENDERS: u32 = 64;
+/// How often is looked whether everything is stored.
+const LOOK: Duration = Duration::from_millis(2);
 /// Nothing but webhooks is to do anything.
 const POLL: Duration = Duration::from_secs(1);
 
@@ -72,6 +77,10 @@ pub(super) async fn measure(
     let many = sending
         .against(size.operations / 4, &mut answered, &mut peers)
         .await?;
+    let queued = Rates {
+        ours: median(&mut sending.queued),
+        ..alone
+    };
     world.stop().await;
     let line = |name: String, rates: Rates, against: &str| {
         Line::new(name, engine, "op/s", rates.ours, rates.peer, against)
@@ -80,6 +89,11 @@ pub(super) async fn measure(
     let with_connections = format!("{name}, a connection each");
     Ok(vec![
         line(name, alone, "INSERT of the job, one per transaction"),
+        line(
+            format!("leads received and queued, {senders} senders"),
+            queued,
+            "INSERT of the job, one per transaction",
+        ),
         line(
             with_connections,
             many,
@@ -98,6 +112,9 @@ pub(super) async fn measure(
 /// Senders, each with a connection of its own.
 struct Sending {
     senders: Vec<Sender>,
+    db: Db,
+    /// Leads a second by round, until everything was stored that they lead to.
+    queued: Vec<f64>,
     address: SocketAddr,
     secret: String,
 }
@@ -111,6 +128,8 @@ impl Sending {
         let connected = try_join_all((0..senders).map(|_| Sender::to(address))).await?;
         Ok(Sending {
             senders: connected,
+            db: world.running.db.clone(),
+            queued: Vec::new(),
             address,
             secret: secret.to_owned(),
         })
@@ -158,6 +177,14 @@ impl Sending {
             transactions: u64::from(operations),
         };
         self.senders = senders;
+        while !lead_arrivals::longest(&mut self.db.read().await?, 1)
+            .await?
+            .is_empty()
+        {
+            tokio::time::sleep(LOOK).await;
+        }
+        self.queued
+            .push(f64::from(operations) / started.elapsed().as_secs_f64());
         Ok((round, times))
     }
 

@@ -1,5 +1,6 @@
 //! vTiger to Maxio: a lead that is ready becomes a customer with a subscription, and the lead is told; and the onboarding form.
 
+pub mod arrivals;
 pub mod attempt;
 pub mod check;
 pub mod fields;

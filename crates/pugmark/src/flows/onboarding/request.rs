@@ -6,8 +6,9 @@ use pugmark_queue::{NewOperation, Operation, OperationId, Priority, Queue, Queue
 use uuid::Uuid;
 
 use super::known::Known;
-use super::{JOB, kind};
+use super::{JOB, arrivals, kind};
 use crate::flows::insurance::inbound::record_lane;
+use crate::store::lead_arrivals;
 use crate::store::sync_jobs::{self, Job, NewJob, Reopened, Status};
 
 /// What is asked for.
@@ -62,6 +63,23 @@ pub async fn request(
     sealer: Option<&Sealer>,
     new: &NewRequest,
 ) -> Result<Requested, QueueError> {
+    // A lead that was answered has its job, even if that is still to be stored.
+    if let Some(waiting) = lead_arrivals::hold(conn, &new.lead).await? {
+        arrivals::store(conn, queue, &[waiting]).await?;
+        return request_held(conn, queue, sealer, new).await;
+    }
+    let requested = request_held(conn, queue, sealer, new).await?;
+    lead_arrivals::let_go(conn, &new.lead).await?;
+    Ok(requested)
+}
+
+/// The same, while nobody else gives the lead a job.
+async fn request_held(
+    conn: &mut Conn,
+    queue: &Queue,
+    sealer: Option<&Sealer>,
+    new: &NewRequest,
+) -> Result<Requested, QueueError> {
     // Every further round means that somebody else has just changed the lead's job.
     loop {
         // Most leads have none, so that is tried before anything is asked.
@@ -98,40 +116,26 @@ pub fn as_it_is(job: &Job) -> Requested {
     }
 }
 
-/// A lead's first job and the operation that carries it out, made and not stored.
-pub struct Prepared {
-    job: NewJob,
-    operation: NewOperation,
+/// What [`request`] stores for a lead that has no job. Without a sealer what is known is not kept.
+///
+/// # Errors
+/// [`QueueError::Seal`].
+pub fn first_job(new: &NewRequest, sealer: Option<&Sealer>) -> Result<NewJob, QueueError> {
+    let job_id = Uuid::now_v7();
+    Ok(NewJob {
+        job_id,
+        operation_id: OperationId(Uuid::now_v7()),
+        vtiger_lead_id: new.lead.clone(),
+        sealed_data: sealed(sealer, job_id, &new.known)?,
+        requested_by: new.by.clone(),
+        correlation_id: new.correlation_id.clone(),
+        created_at: Ts::now(),
+    })
 }
 
-impl Prepared {
-    /// What [`request`] would store for a lead that has no job. Without a sealer what is known is not kept.
-    ///
-    /// # Errors
-    /// [`QueueError::Seal`].
-    pub fn of(new: &NewRequest, sealer: Option<&Sealer>) -> Result<Self, QueueError> {
-        let job_id = Uuid::now_v7();
-        let job = NewJob {
-            job_id,
-            operation_id: OperationId(Uuid::now_v7()),
-            vtiger_lead_id: new.lead.clone(),
-            sealed_data: sealed(sealer, job_id, &new.known)?,
-            requested_by: new.by.clone(),
-            correlation_id: new.correlation_id.clone(),
-            created_at: Ts::now(),
-        };
-        let operation = operation_of(job_id, 0, new);
-        Ok(Prepared { job, operation })
-    }
-
-    /// The lead.
-    pub fn lead(&self) -> &str {
-        &self.job.vtiger_lead_id
-    }
-
-    fn started(&self) -> Requested {
-        requested(self.job.job_id, self.job.operation_id, Outcome::Started)
-    }
+/// What somebody is told whose request led to this job.
+pub fn started(job: &NewJob) -> Requested {
+    requested(job.job_id, job.operation_id, Outcome::Started)
 }
 
 async fn start(
@@ -140,37 +144,34 @@ async fn start(
     sealer: Option<&Sealer>,
     new: &NewRequest,
 ) -> Result<Option<Requested>, QueueError> {
-    let prepared = Prepared::of(new, sealer)?;
-    if !sync_jobs::insert(conn, &prepared.job).await? {
+    let job = first_job(new, sealer)?;
+    if !sync_jobs::insert(conn, &job).await? {
         return Ok(None);
     }
-    let started = prepared.started();
     queue
-        .enqueue_as(conn, prepared.job.operation_id, prepared.operation)
+        .enqueue_as(conn, job.operation_id, first_operation(&job))
         .await?;
-    Ok(Some(started))
+    Ok(Some(started(&job)))
 }
 
 /// Gives each of these leads, which are different ones, its job with its operation, in the caller's transaction: as [`request`] does
-/// for leads that have no job yet, with one statement for each table. `None` for a lead that has one, for which nothing is done.
+/// for leads that have no job yet, with one statement for each table. Whether each was stored: a lead that has a job keeps it.
 ///
 /// # Errors
 /// Whatever the database says; then everything is for the caller to undo.
 pub async fn start_many(
     conn: &mut Conn,
     queue: &Queue,
-    prepared: &[&Prepared],
-) -> Result<Vec<Option<Requested>>, QueueError> {
-    let jobs: Vec<&NewJob> = prepared.iter().map(|one| &one.job).collect();
-    let stored = sync_jobs::insert_many(conn, &jobs).await?;
-    let is_stored = |one: &&&Prepared| stored.contains(&one.job.job_id);
-    let operations = prepared
+    jobs: &[&NewJob],
+) -> Result<Vec<bool>, QueueError> {
+    let stored = sync_jobs::insert_many(conn, jobs).await?;
+    let is_stored = |job: &NewJob| stored.contains(&job.job_id);
+    let operations = jobs
         .iter()
-        .filter(is_stored)
-        .map(|one| (one.job.operation_id, one.operation.clone()));
+        .filter(|job| is_stored(job))
+        .map(|job| (job.operation_id, first_operation(job)));
     queue.enqueue_many(conn, operations.collect()).await?;
-    let started = |one: &&Prepared| Some(one).filter(is_stored).map(|one| one.started());
-    Ok(prepared.iter().map(started).collect())
+    Ok(jobs.iter().map(|job| is_stored(job)).collect())
 }
 
 /// Has a failed job tried again, with what is `known` now: `None` when it is no longer as it was read. The operation that carried
@@ -201,9 +202,10 @@ pub async fn try_again(
     }
     let why = "the job is tried again by a new operation";
     end_operation(conn, queue, job, &new.by, why).await?;
+    let cause = (new.by.as_str(), new.correlation_id.as_str());
     let (id, operation) = (
         reopened.operation_id,
-        operation_of(job.job_id, job.reruns + 1, new),
+        operation_of(job.job_id, job.reruns + 1, &new.lead, cause),
     );
     queue.enqueue_as(conn, id, operation).await?;
     Ok(Some(requested(job.job_id, id, Outcome::TriedAgain)))
@@ -239,15 +241,25 @@ fn requested(job_id: Uuid, operation: OperationId, outcome: Outcome) -> Requeste
     }
 }
 
+fn first_operation(job: &NewJob) -> NewOperation {
+    let cause = (job.requested_by.as_str(), job.correlation_id.as_str());
+    operation_of(job.job_id, 0, &job.vtiger_lead_id, cause)
+}
+
 /// The operation that carries the job out. Its key is of this try alone, and the job is made or changed by the transaction that
 /// stores it: it is always a new one.
-fn operation_of(job: Uuid, reruns: i32, new: &NewRequest) -> NewOperation {
+fn operation_of(
+    job: Uuid,
+    reruns: i32,
+    lead: &str,
+    (by, correlation_id): (&str, &str),
+) -> NewOperation {
     NewOperation {
-        lane: record_lane(&new.lead),
+        lane: record_lane(lead),
         priority: Priority::High,
         idempotency_key: Some(format!("onboard:{job}:{reruns}")),
-        correlation_id: new.correlation_id.clone(),
-        requested_by: Some(new.by.clone()),
+        correlation_id: correlation_id.to_owned(),
+        requested_by: Some(by.to_owned()),
         ..NewOperation::new(kind::ONBOARD, JOB, &job.to_string(), Operation::Create)
     }
 }

@@ -124,8 +124,8 @@ fn delivery(
     let id = event.and_then(|event| event.id.as_deref());
     NewDelivery {
         received_at: Ts::now(),
-        endpoint: ENDPOINT,
-        proof: "hmac",
+        endpoint: ENDPOINT.into(),
+        proof: "hmac".into(),
         secret_number: 1,
         dedup_key: match id {
             Some(id) => storable(&format!("id:maxio:{id}")),

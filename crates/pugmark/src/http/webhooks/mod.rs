@@ -256,8 +256,8 @@ impl Arrived {
         Arrived {
             new: NewDelivery {
                 received_at: now,
-                endpoint,
-                proof: proven.kind.as_str(),
+                endpoint: endpoint.into(),
+                proof: proven.kind.as_str().into(),
                 secret_number: i64::try_from(proven.secret_number).unwrap_or(i64::MAX),
                 dedup_key: storable(&dedup_key),
                 content_type: content_type.as_deref().map(storable),

@@ -90,8 +90,8 @@ impl<'a> Row<'a> {
         let Coming { new, became, .. } = *coming;
         Row {
             received_at: new.received_at.as_micros(),
-            endpoint: new.endpoint,
-            proof: new.proof,
+            endpoint: &new.endpoint,
+            proof: &new.proof,
             secret_number: new.secret_number,
             dedup_key: &new.dedup_key,
             content_type: new.content_type.as_deref(),

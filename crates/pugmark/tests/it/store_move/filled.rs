@@ -133,6 +133,7 @@ fn by_hand(customer: &str) -> Vec<String> {
         "INSERT INTO webhook_deliveries (received_at, endpoint, proof, secret_number, dedup_key, body, correlation_id, status) \
          VALUES (1700000000000001, 'maxio', 'hmac', 1, 'd-1', '<p>\u{e9}</p>', 'c-5', 'IGNORED')",
         "INSERT INTO webhook_keys (dedup_key, delivery_id, seen_at) VALUES ('d-1', 1, 1700000000000001)",
+        "INSERT INTO lead_arrivals (lead, job_id, delivery_key, content) VALUES ('2x99', $id, 'id:1', '{}')",
         "INSERT INTO webhook_refusals (hour, endpoint, reason, count, last_at) \
          VALUES (1699999200000000, 'vtiger', 'signature', 3, 1700000000000001)",
         "INSERT INTO lead_conversions (record_id, module, claim, noticed_by, state, correlation_id, created_at, updated_at) \

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use vtiger::RecordId;
 
 use super::bodies::JobDetail;
-use super::{detail, job_or_404};
+use super::{detail, job_or_404, store_first};
 use crate::desk::{self, Actor};
 use crate::flows::onboarding::fields;
 use crate::flows::onboarding::known::Known;
@@ -219,6 +219,7 @@ pub(in crate::http) async fn cancel_job(
         let what = "is needed: say why this lead shall not be set up".to_owned();
         return Err(ApiError::validation([("reason".to_owned(), what)].into()));
     }
+    store_first(state, id).await?;
     let queue = state.queue.clone();
     let cancelled = state.db.write("cancel job", move |conn| {
         Box::pin(async move {
@@ -257,6 +258,7 @@ async fn try_again(
     act: Act,
     corrections: BTreeMap<String, Option<String>>,
 ) -> Result<(), ApiError> {
+    store_first(state, id).await?;
     let shared = state.clone();
     let tried = state.db.write("retry job", move |conn| {
         Box::pin(async move {

@@ -17,10 +17,12 @@ use uuid::Uuid;
 
 use super::paging::{page, page_size};
 use crate::crm::record_link;
+use crate::flows::onboarding::arrivals;
 use crate::http::AppState;
 use crate::http::correlation::CorrelationId;
 use crate::http::envelope::{ApiError, Envelope, ErrorEnvelope, Page};
 use crate::http::parameters::{Parameters, PathId};
+use crate::store::lead_arrivals;
 use crate::store::sync_jobs::{self, Job, JobFilter, Status};
 use bodies::{JobBody, JobDetail};
 
@@ -111,6 +113,7 @@ pub(in crate::http) async fn look_up(
     state: &AppState,
     id: Uuid,
 ) -> Result<Option<(Job, Around)>, ApiError> {
+    store_first(state, id).await?;
     let mut conn = state.db.read().await?;
     let Some(job) = sync_jobs::get(&mut conn, id).await? else {
         return Ok(None);
@@ -126,6 +129,15 @@ pub(in crate::http) async fn look_up(
         lead_url: None,
     };
     Ok(Some((job, around)))
+}
+
+/// A job that its sender was told of, but that is still to be stored, is stored now.
+async fn store_first(state: &AppState, id: Uuid) -> Result<(), ApiError> {
+    let waits = lead_arrivals::of_job(&mut state.db.read().await?, id).await?;
+    match waits {
+        Some(lead) => Ok(arrivals::store_one(&state.queue, &lead).await?),
+        None => Ok(()),
+    }
 }
 
 async fn job_or_404(conn: &mut Conn, id: Uuid) -> Result<Job, ApiError> {

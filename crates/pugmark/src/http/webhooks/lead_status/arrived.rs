@@ -9,13 +9,14 @@ use super::effect::{Effect, plan, request_of};
 use super::reading::{self, Said, Verdict};
 use super::{ENDPOINT, masking};
 use crate::config;
-use crate::flows::onboarding::request::{self, Prepared};
+use crate::flows::onboarding::arrivals::{self, Arrival};
+use crate::flows::onboarding::request;
 use crate::http::AppState;
 use crate::http::webhooks::proof::Proven;
 use crate::http::webhooks::reading::Letter;
 use crate::http::webhooks::{SAME_BODY_FOR, hash_of, storable};
-use crate::store::sync_jobs;
 use crate::store::webhook_deliveries::{self, NewDelivery};
+use crate::store::{lead_arrivals, sync_jobs};
 
 /// How often what collides with another delivery in the store is tried.
 const TRIES: u32 = 4;
@@ -74,8 +75,8 @@ impl Arrived {
         Arrived {
             new: NewDelivery {
                 received_at: Ts::now(),
-                endpoint: ENDPOINT,
-                proof: proven.kind.as_str(),
+                endpoint: ENDPOINT.into(),
+                proof: proven.kind.as_str().into(),
                 secret_number: i64::try_from(proven.secret_number).unwrap_or(i64::MAX),
                 dedup_key: storable(&dedup_key),
                 content_type: letter.content_type.map(storable),
@@ -88,11 +89,11 @@ impl Arrived {
         }
     }
 
-    /// The job that it calls for if its lead has none, sealed; `None` when it calls for none.
+    /// The job that it calls for if its lead has none, with the delivery; `None` when it calls for none.
     ///
     /// # Errors
     /// [`QueueError::Seal`].
-    pub(super) fn first_job(&self, means: &Means) -> Result<Option<Prepared>, QueueError> {
+    pub(super) fn first(&self, means: &Means) -> Result<Option<Arrival>, QueueError> {
         let Ok(said) = &self.said else {
             return Ok(None);
         };
@@ -100,7 +101,14 @@ impl Arrived {
             return Ok(None);
         };
         let new = request_of(said, lead, &self.new.correlation_id);
-        Prepared::of(&new, means.sealer.as_deref()).map(Some)
+        let job = request::first_job(&new, means.sealer.as_deref())?;
+        let effect = Effect::of(said, &request::started(&job));
+        Ok(Some(Arrival {
+            job,
+            delivery: self.new.clone(),
+            has_id: self.has_id,
+            became: effect.became,
+        }))
     }
 
     /// Stores the delivery with what it leads to; one that came before has no second effect. One with an id of its own is known by
@@ -108,6 +116,9 @@ impl Arrived {
     async fn take_in(&self, conn: &mut Conn, means: &Means) -> Result<Effect, QueueError> {
         let (key, now) = (&self.new.dedup_key, self.new.received_at);
         let ever = Ts::from_micros(0);
+        if self.has_id {
+            self.store_same(conn, means).await?;
+        }
         if self.has_id && !webhook_deliveries::claim_key(conn, key, now, ever).await? {
             webhook_deliveries::note_duplicate(conn, key, now).await?;
             return self.again(conn, means).await;
@@ -123,6 +134,15 @@ impl Arrived {
         }
         webhook_deliveries::insert(conn, &self.new, &effect.became).await?;
         Ok(effect)
+    }
+
+    /// Stores what the same delivery leads to, if that is still to be done.
+    async fn store_same(&self, conn: &mut Conn, means: &Means) -> Result<(), QueueError> {
+        let key = &self.new.dedup_key;
+        match lead_arrivals::of_delivery(conn, key).await? {
+            Some(lead) => arrivals::store_lead(conn, &means.queue, &lead).await,
+            None => Ok(()),
+        }
     }
 
     async fn effect(&self, conn: &mut Conn, means: &Means) -> Result<Effect, QueueError> {

@@ -1,5 +1,5 @@
-//! Leads whose status changed: the endpoint of the onboarding guide, with its own plain answers. Delivery, key, job and operation
-//! are one commit, and the sender gets its answer after it.
+//! Leads whose status changed: the endpoint of the onboarding guide, with its own plain answers. The sender gets its answer after a
+//! commit: of delivery, key, job and operation, or under load of one row from which these are stored a moment later.
 
 mod arrived;
 mod effect;
@@ -26,7 +26,7 @@ use crate::http::envelope::{ApiError, PlainError};
 pub use arrived::{Arrived, Means, take_in_singly};
 pub use effect::{Effect, plan};
 pub(in crate::http) use masking::{body as without_bank_data, form as form_without_bank_data};
-pub use together::Together;
+pub use together::{Pace, Together};
 
 /// Where they are taken.
 pub const LEAD_STATUS: &str = "/webhook/vtiger/lead-status-change";

@@ -1,14 +1,18 @@
 //! Leads that are taken in together: nothing may differ from taking each in by itself but the time it takes.
 
 mod alike;
+mod aside;
 mod trouble;
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join_all;
 use pugmark::config::Onboarding;
-use pugmark::http::webhooks::lead_status::{Arrived, Effect, Means, Together, take_in_singly};
+use pugmark::http::webhooks::lead_status::{
+    Arrived, Effect, Means, Pace, Together, take_in_singly,
+};
 use pugmark::http::webhooks::proof::{Kind, Proven};
 use pugmark::http::webhooks::reading::Letter;
 use pugmark::store;
@@ -42,6 +46,20 @@ impl Taking {
         }
     }
 
+    /// Everything is set aside, and stays there.
+    fn setting_aside(self) -> Self {
+        let for_ever = Duration::from_secs(3_600);
+        let pace = Pace {
+            many: 1,
+            quiet: for_ever,
+            patience: for_ever,
+        };
+        Taking {
+            together: Arc::new(Together::at(pace)),
+            ..self
+        }
+    }
+
     async fn singly(&self, sent: &[Sent]) -> Vec<Result<Effect, QueueError>> {
         let mut effects = Vec::new();
         for sent in sent {
@@ -50,8 +68,15 @@ impl Taking {
         effects
     }
 
-    /// All of these while the store is busy, so that they wait for the same commit.
+    /// All of these while the store is busy, so that they wait for the same commit; until everything is stored that they lead to.
     async fn together(&self, sent: &[Sent]) -> Vec<Result<Effect, QueueError>> {
+        let effects = self.answered(sent).await;
+        self.together.stored().await;
+        effects
+    }
+
+    /// The same, until they are answered.
+    async fn answered(&self, sent: &[Sent]) -> Vec<Result<Effect, QueueError>> {
         let busy = Busy::keep(&self.means.db).await;
         let taking = self.handed_over(sent).await;
         busy.end().await;
