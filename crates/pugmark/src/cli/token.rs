@@ -46,7 +46,7 @@ enum Action {
     /// Revoke a token: it works no more from the next request on.
     Revoke {
         /// Name or id.
-        token: String,
+        named: String,
     },
 }
 
@@ -62,8 +62,8 @@ pub(super) async fn run(args: TokenArgs) -> Result<ExitCode, CliError> {
             .request(Method::POST, TOKENS)
             .json(&json!({ "name": name, "right": right, "days": days, "reason": reason })),
         Action::List => server.request(Method::GET, TOKENS),
-        Action::Revoke { token } => server
-            .request(Method::POST, &path_of(token))
+        Action::Revoke { named } => server
+            .request(Method::POST, &path_of(named))
             .json(&json!({ "reason": reason })),
     };
     let answer = server.send(request).await?;

@@ -26,7 +26,8 @@ async fn the_summary_is_made_when_somebody_chose_and_as_in_the_settings_once_tha
     let insurance = Arc::new(world.settings.insurance.clone());
     let summaries = Summaries::new(running.db.clone(), running.queue.clone(), insurance);
     let at = |now: &str| -> Timestamp { now.parse().expect("an instant") };
-    let weeks = || program.column("SELECT week FROM payment_summary_runs ORDER BY id");
+    let weeks =
+        || program.column("SELECT CAST(week AS TEXT) FROM payment_summary_runs ORDER BY id");
     look(&summaries, at("2026-11-18T12:00:00Z"))
         .await
         .expect("it looks");

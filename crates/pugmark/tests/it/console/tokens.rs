@@ -117,7 +117,7 @@ async fn each_right_opens_what_it_opens_for_people_and_none_what_is_for_the_serv
         for service in [
             "/api/internal/tokens",
             "/api/internal/console/users",
-            "/api/internal/grants",
+            "/api/internal/vtiger/grants",
         ] {
             for method in [Method::GET, Method::POST] {
                 let refused = with(&api, &token, method.clone(), service).await;
