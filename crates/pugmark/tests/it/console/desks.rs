@@ -201,8 +201,8 @@ pub(crate) async fn delivery(
         Box::pin(async move {
             let new = NewDelivery {
                 received_at: Ts::now(),
-                endpoint: "vtiger",
-                proof: "hmac",
+                endpoint: "vtiger".into(),
+                proof: "hmac".into(),
                 secret_number: 1,
                 dedup_key: format!("test:{}", Uuid::now_v7()),
                 content_type: Some("application/json".to_owned()),
