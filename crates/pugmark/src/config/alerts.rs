@@ -15,7 +15,7 @@ use super::{ConfigProblem, sources};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AlertsFile {
-    rate: f64,
+    rate: u32,
     window: String,
     least: u32,
     look: String,
@@ -157,11 +157,11 @@ fn checked(
     problems: &mut Vec<ConfigProblem>,
 ) -> Alerts {
     let file = &file.alerts;
-    if !(0.01..=1.0).contains(&file.rate) {
+    if !(1..=100).contains(&file.rate) {
         problems.push(ConfigProblem::new(
             "alerts.rate",
-            format!("`{}` is no share", file.rate),
-            "Write a number from 0.01 to 1: 0.25 is a quarter of the attempts",
+            format!("`{}` is no share in percent", file.rate),
+            "Write a whole number from 1 to 100: 25 is a quarter of the attempts",
         ));
     }
     let minute = Duration::from_secs(60);
@@ -177,7 +177,7 @@ fn checked(
             .ok()
     });
     Alerts {
-        rate: file.rate,
+        rate: f64::from(file.rate) / 100.0,
         window: at_least("alerts.window", &file.window, minute, problems),
         least: i64::from(file.least.max(1)),
         look: at_least(

@@ -12,11 +12,13 @@ use super::sources::{ENVIRONMENT, name_of};
 const FREE_TABLE: &str = "vtiger.contact_defaults";
 
 /// Keys that people look for here, though secrets never stand in a file: what they wrote, and where it belongs.
-const SECRETS: [(&str, &str); 4] = [
+const SECRETS: [(&str, &str); 6] = [
     ("vtiger.access_key", "VTIGER_ACCESS_KEY"),
     ("vtiger.password", "VTIGER_ACCESS_KEY"),
     ("server.token", "APP_SECRET_TOKEN"),
     ("server.app_secret_token", "APP_SECRET_TOKEN"),
+    ("alerts.webhook_url", "ALERT_WEBHOOK_URL"),
+    ("alerts.smtp_password", "SMTP_PASSWORD"),
 ];
 
 /// Lays `given` over `defaults` and reads a `T` from the result.

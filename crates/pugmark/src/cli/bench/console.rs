@@ -241,7 +241,7 @@ async fn plant(program: &mut Plain, engine: Engine, history: u32) -> Result<(), 
         ),
         format!(
             "INSERT INTO crm_links (entity_type, entity_id, module, vtiger_id, sync_status, created_at, updated_at) \
-             {series} SELECT 'CUSTOMER', CAST(n AS TEXT), 'Contacts', '12x' || n, 'SYNCED', {time}, {time} FROM g WHERE n % 10 = 0"
+             {series} SELECT 'CUSTOMER', CAST(n AS TEXT), 'Contacts', '12x' || n, 'SYNCED', {time}, {time} FROM g WHERE n % 100 = 0"
         ),
         format!(
             "INSERT INTO application_logs (timestamp, level, target, message, context, correlation_id) \

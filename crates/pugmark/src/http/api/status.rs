@@ -77,7 +77,7 @@ pub struct StatusBody {
     pub kinds: BTreeMap<String, KindBody>,
     /// The last run of the retry sweep; `null` before the first one.
     pub retry_sweep: Option<SweepRun>,
-    /// Operations that have been due for over a minute and that nobody carries out; counted up to 10,000 of each kind and priority.
+    /// Operations that have been due for over a minute and that nobody carries out; counted up to 2,000 of each kind and priority.
     pub overdue: i64,
     /// When what waits was counted, RFC 3339, where that is too much to be counted each time; `null`: just now.
     pub counted_at: Option<String>,
@@ -242,7 +242,7 @@ async fn read(
     State(state): State<AppState>,
     correlation_id: CorrelationId,
 ) -> Result<Response, ApiError> {
-    let status = gather(&state).await?;
+    let (status, _) = gather(&state).await?;
     Ok(Envelope::of(
         StatusCode::OK,
         &correlation_id,
@@ -251,11 +251,11 @@ async fn read(
     ))
 }
 
-/// Gathers the status; the console's first page shows the same.
+/// Gathers the status, and what is not finished of each flow; the console's first page shows the same.
 ///
 /// # Errors
 /// When the store does not answer.
-pub async fn gather(state: &AppState) -> Result<StatusBody, ApiError> {
+pub async fn gather(state: &AppState) -> Result<(StatusBody, Backlog), ApiError> {
     let now = Ts::now();
     let queued_since = state.queue.oldest_waiting().await?;
     let mut conn = state.db.read().await?;
@@ -341,7 +341,7 @@ pub async fn gather(state: &AppState) -> Result<StatusBody, ApiError> {
             " {conflicts} field(s) wait for a decision at the conflicts desk."
         ));
     }
-    Ok(StatusBody {
+    let status = StatusBody {
         conflicts,
         onboarding_jobs,
         poll: PollBody::of(polls, cursor),
@@ -369,7 +369,8 @@ pub async fn gather(state: &AppState) -> Result<StatusBody, ApiError> {
         counted_at: backlog.counted_at.map(|at| at.timestamp().to_string()),
         alerts,
         proof,
-    })
+    };
+    Ok((status, backlog))
 }
 
 fn kinds(backlog: &Backlog, day: &LastDay) -> BTreeMap<String, KindBody> {

@@ -1,6 +1,6 @@
 //! Looking whether something is worth an alert, and whether what was is over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use pugmark_queue::db::{Db, DbError, Ts};
@@ -11,6 +11,7 @@ use super::channel::names;
 use super::judge::{DEAD_COUNTED, Matter, Seen, judge, over};
 use super::{post, trouble};
 use crate::config;
+use crate::problem::Code;
 use crate::store::alerts::{self, Alert};
 use crate::store::flow_figures;
 use crate::telemetry::figures::rolling::Roller;
@@ -25,6 +26,8 @@ pub struct Watch {
     /// Where people find the console.
     public_url: Option<String>,
     roller: Roller,
+    /// What was worth an alert when it was looked last.
+    suspected: BTreeSet<String>,
     pruned_at: Option<Instant>,
 }
 
@@ -33,6 +36,7 @@ impl Watch {
     pub fn new(db: Db, settings: config::Alerts, public_url: Option<String>) -> Self {
         Watch {
             roller: Roller::new(db.clone()),
+            suspected: BTreeSet::new(),
             db,
             settings,
             public_url,
@@ -73,8 +77,19 @@ impl Watch {
         let open = alerts::open(&mut conn).await?;
         drop(conn);
         let matters = judge(&seen, &self.settings, now);
+        let worth: BTreeSet<String> = matters
+            .iter()
+            .filter(|(_, matter)| matter.raises)
+            .map(|(subject, _)| subject.clone())
+            .collect();
+        // What keeps a flow from succeeding may be told of a moment after its failures are counted. So a rate has to be too high twice.
+        let sure = |subject: &String, matter: &Matter| {
+            matter.code != Code::FailureRate || self.suspected.contains(subject)
+        };
         let news = matters.iter().filter(|(subject, matter)| {
-            matter.raises && !open.iter().any(|alert| alert.subject == **subject)
+            matter.raises
+                && sure(subject, matter)
+                && !open.iter().any(|alert| alert.subject == **subject)
         });
         for (subject, matter) in news {
             self.raise(subject.clone(), matter.clone()).await?;
@@ -83,6 +98,7 @@ impl Watch {
             self.recover(alert.clone(), over(&alert.subject, &seen, &self.settings))
                 .await?;
         }
+        self.suspected = worth;
         self.prune(now).await?;
         Ok(false)
     }

@@ -8,7 +8,7 @@ use pugmark_queue::db::{Conn, DbError, Ts};
 use crate::store::flow_figures::{self, Finished, Flow, Open};
 
 /// Whoever looks counts no further than this.
-pub const COUNTED: i64 = 10_000;
+pub const COUNTED: i64 = 2_000;
 
 /// What is not finished.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

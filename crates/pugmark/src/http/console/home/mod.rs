@@ -18,7 +18,6 @@ use crate::http::AppState;
 use crate::http::api::status::{self, StatusBody, age, grouped};
 use crate::store::{alerts, flow_figures};
 use crate::telemetry::alerts::trouble;
-use crate::telemetry::figures::standing;
 use charts::Chart;
 use flows::Fresh;
 use forecast::Pace;
@@ -90,9 +89,9 @@ pub(super) async fn fragment(State(state): State<AppState>, frame: Frame) -> Res
 async fn gather(state: &AppState) -> Result<Home, String> {
     let said = |error: pugmark_queue::db::DbError| error.to_string();
     let (began, now) = (Instant::now(), Ts::now());
-    let status = status::gather(state).await.map_err(|error| error.message)?;
+    let gathered = status::gather(state).await;
+    let (status, backlog) = gathered.map_err(|error| error.message)?;
     let mut conn = state.db.read().await.map_err(said)?;
-    let backlog = standing::backlog(&mut conn).await.map_err(said)?;
     let known = flow_figures::flows(&mut conn).await.map_err(said)?;
     let hours = flow_figures::hours(&mut conn, charts::since(now))
         .await
