@@ -8,6 +8,7 @@ use sqlx::{AssertSqlSafe, FromRow, Row};
 use super::page::{Place, Wanted};
 use super::{dialect, rows_changed};
 
+pub mod badges;
 pub mod search;
 
 /// A customer row, with the columns that the CRM or people see. Enum columns are read as text: a label that this

@@ -40,6 +40,16 @@ impl Place {
     }
 }
 
+impl std::fmt::Display for Place {
+    /// As the column `place` of a list holds it; [`Place::parse`] reads it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Place::Instant(micros) => write!(f, "i{micros}"),
+            Place::Text(text) => write!(f, "t{text}"),
+        }
+    }
+}
+
 /// Which part of a list is wanted.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {

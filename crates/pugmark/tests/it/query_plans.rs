@@ -1,7 +1,9 @@
 //! What is asked all the time is answered from an index, however many rows there are.
 
 use pugmark::store;
+use pugmark::store::customers::search::{self, Sought};
 use pugmark::store::links::SyncStatus;
+use pugmark::store::page::{Place, Wanted};
 use pugmark_queue::db::{Conn, Engine, RawConn};
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
@@ -11,6 +13,7 @@ use crate::harness::{World, on_both_databases};
 on_both_databases!(
     no_hot_query_reads_a_whole_table,
     no_question_about_one_customer_reads_a_whole_table,
+    a_name_that_many_have_is_looked_for_page_by_page,
     a_page_of_the_weekly_summary_costs_the_same_wherever_it_is,
 );
 
@@ -292,7 +295,7 @@ async fn no_question_about_one_customer_reads_a_whole_table(world: World) {
     ];
     for status in ["PENDING", "SYNCING", "SYNCED", "FAILED"] {
         let status = SyncStatus::parse(status).expect("a status");
-        for sql in store::customers::search::candidates_sql(engine, status) {
+        for sql in store::customers::badges::candidates_sql(engine, status) {
             asked.push((format!("candidates: {sql}"), sql, id.to_owned()));
         }
     }
@@ -335,6 +338,43 @@ async fn no_question_about_one_customer_reads_a_whole_table(world: World) {
             }
         }
     }
+}
+
+/// All of the 20,000 have the same name, so the list is walked; a second word that nobody has is found along its index.
+async fn a_name_that_many_have_is_looked_for_page_by_page(world: World) {
+    history(&world).await;
+    let mut conn = world.store.db().read().await.expect("a connection");
+    let mut wanted = Wanted {
+        after: None,
+        limit: 50,
+    };
+    for (typed, found, cut_short) in [
+        ("a", 50, false),
+        ("a b", 50, false),
+        ("a zuri", 0, false),
+        ("00000000-0000-4000-8000-000000000100", 1, false),
+        // Nothing but a walk answers this, and it ends after as many as are looked at for one page.
+        ("é", 0, true),
+    ] {
+        let sought = Sought::typed(typed);
+        let page = search::find(&mut conn, &sought, None, &wanted).await;
+        let page = page.expect("the store answers");
+        assert_eq!(page.customers.len(), found, "{typed}");
+        assert_eq!(
+            (page.cut_short, page.next.is_some()),
+            (cut_short, found == 50 || cut_short),
+            "{typed}"
+        );
+    }
+    // Where it ended, the next page goes on, and comes to the end.
+    let sought = Sought::typed("é");
+    let page = search::find(&mut conn, &sought, None, &wanted).await;
+    let (place, id) = page.expect("the store answers").next.expect("a place");
+    let place = Place::parse(&place, conn.engine()).expect("a place of this list");
+    wanted.after = Some((place, id));
+    let page = search::find(&mut conn, &sought, None, &wanted).await;
+    let page = page.expect("the store answers");
+    assert!(page.next.is_none() && !page.cut_short);
 }
 
 /// Every scan of a plan: alias and kind.

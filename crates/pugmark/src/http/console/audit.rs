@@ -6,6 +6,7 @@ use axum::response::Response;
 use pugmark_queue::OperationId;
 use pugmark_queue::db::{DbError, Ts};
 use serde::Deserialize;
+use uuid::Uuid;
 
 use super::frame::{Frame, show, store_down};
 use super::moment::{Moment, encoded};
@@ -119,6 +120,18 @@ async fn gather(
 }
 
 fn link(entry: &Kept) -> Option<String> {
+    if let Some(about) = entry.subject.strip_prefix("customer ") {
+        let id = about
+            .split(' ')
+            .next()
+            .and_then(|id| Uuid::parse_str(id).ok())?;
+        return Some(format!("/customers/{id}"));
+    }
+    if entry.action.starts_with("user.") {
+        let id = entry.subject.split(' ').next();
+        let id = id.and_then(|id| Uuid::parse_str(id).ok())?;
+        return Some(format!("/agents/{id}"));
+    }
     if !entry.action.starts_with("queue.") {
         return None;
     }
@@ -128,4 +141,54 @@ fn link(entry: &Kept) -> Option<String> {
     }
     let id: OperationId = entry.subject.parse().ok()?;
     Some(format!("/operations/{id}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_leads_to_the_page_of_what_it_is_about() {
+        let id = "7f000000-0000-4000-8000-000000000007";
+        let leads = |action: &str, subject: &str| {
+            link(&Kept {
+                id: 1,
+                at: Ts::from_micros(0),
+                actor: String::new(),
+                action: action.to_owned(),
+                subject: subject.to_owned(),
+                reason: None,
+                correlation_id: None,
+            })
+        };
+        let cases = [
+            (
+                "customer.sync",
+                format!("customer {id}"),
+                format!("/customers/{id}"),
+            ),
+            (
+                "conflict.decide",
+                format!("customer {id} email: vtiger"),
+                format!("/customers/{id}"),
+            ),
+            ("user.disable", id.to_owned(), format!("/agents/{id}")),
+            (
+                "user.role.grant",
+                format!("{id} customer_care"),
+                format!("/agents/{id}"),
+            ),
+            ("queue.retry", id.to_owned(), format!("/operations/{id}")),
+            (
+                "queue.retry-many",
+                "run 7: 3".to_owned(),
+                "/operations/runs/7".to_owned(),
+            ),
+        ];
+        for (action, subject, place) in cases {
+            assert_eq!(leads(action, &subject), Some(place), "{action}");
+        }
+        assert_eq!(leads("problem.resolve", "note.create PUG-2006"), None);
+        assert_eq!(leads("customer.sync", "customer nobody"), None);
+    }
 }

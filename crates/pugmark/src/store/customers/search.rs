@@ -1,7 +1,5 @@
-//! Looking customers up as people do: by id, phone in any spelling, e-mail, document, vTiger id, or the beginnings of names; and
-//! all that stand in one status. Each is answered along an index, however many customers there are.
-
-use std::collections::BTreeSet;
+//! Looking customers up as people do: by id, phone in any spelling, e-mail, document, vTiger id, or the beginnings of names. Each is
+//! answered along an index, however many customers there are.
 
 use pugmark_queue::db::{Conn, DbError, Engine};
 use pugmark_queue::on;
@@ -18,10 +16,10 @@ use crate::store::page::{Place, Wanted};
 const NATIONAL: usize = 9;
 /// Most words of a search that are heeded.
 const WORDS: usize = 6;
-/// Candidates looked at together for a list of one status.
-const BATCH: u32 = 200;
-/// Batches looked at for one page.
-const BATCHES: u32 = 25;
+/// So many at most are found along an index and sorted for a page.
+const FEW: i64 = 2_000;
+/// Customers looked at for one page where more fulfil every condition.
+const LOOKED_AT: u32 = 20_000;
 
 /// What is looked for. All of the conditions have to hold, each by one of its forms.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -134,50 +132,79 @@ impl Statement {
         u8::try_from(self.parameters.len()).unwrap_or(u8::MAX)
     }
 
-    /// `AND c."id" IN (...)` for a condition.
-    fn demand(&mut self, forms: &[Form]) {
-        let subqueries: Vec<String> = forms.iter().map(|form| self.ids(form)).collect();
-        self.sql.push_str(&format!(
-            " AND c.\"id\" IN ({})",
-            subqueries.join(" UNION ")
-        ));
+    /// `AND c."id" IN (...)`: what an index finds of a condition.
+    fn demand_found(&mut self, forms: &[Form]) {
+        let found = self.found(forms, " UNION ");
+        // They are known to be few; the limit tells PostgreSQL, too.
+        self.sql
+            .push_str(&format!(" AND c.\"id\" IN ({found} LIMIT {})", FEW + 1));
     }
 
-    fn ids(&mut self, form: &Form) -> String {
+    /// `AND (... OR ...)`: a condition, asked of each row that is looked at.
+    fn demand_each(&mut self, forms: &[Form]) {
+        let tests: Vec<String> = forms
+            .iter()
+            .flat_map(|form| self.tests(form, "c"))
+            .collect();
+        self.sql.push_str(&format!(" AND ({})", tests.join(" OR ")));
+    }
+
+    /// The ids of those who fulfil one of these, each found along an index.
+    fn found(&mut self, forms: &[Form], joined: &str) -> String {
+        let tests: Vec<String> = forms
+            .iter()
+            .flat_map(|form| self.tests(form, "x"))
+            .map(|test| format!("SELECT x.\"id\" FROM customers x WHERE {test}"))
+            .collect();
+        tests.join(joined)
+    }
+
+    /// What a row has to fulfil, one of these: for all but names beyond ASCII an index answers each.
+    fn tests(&mut self, form: &Form, row: &str) -> Vec<String> {
         let engine = self.engine;
-        let select = "SELECT x.\"id\" FROM customers x WHERE ";
         match form {
             Form::Id(id) => {
                 let number = self.parameter(id.clone());
-                format!(
-                    "{select}x.\"id\" = {}",
-                    dialect::uuid_parameter(engine, number)
-                )
+                let id = dialect::uuid_parameter(engine, number);
+                vec![format!("{row}.\"id\" = {id}")]
             }
             // Resolved before a statement is made.
-            Form::Contact(_) | Form::Record(_) => format!("{select}1 = 0"),
+            Form::Contact(_) | Form::Record(_) => vec!["1 = 0".to_owned()],
             Form::Phone(digits) => {
                 let number = self.parameter(digits.clone());
-                format!("{select}{} = ${number}", phone(engine))
+                vec![format!("{} = ${number}", phone(engine, row))]
             }
             Form::Document(id) => {
                 let number = self.parameter(id.clone());
-                format!("{select}upper(x.\"idNumber\") = ${number}")
+                vec![format!("upper({row}.\"idNumber\") = ${number}")]
             }
-            Form::Email(begin) => format!("{select}{}", self.begins("x.\"email\"", begin)),
-            Form::Name(begin) if begin.is_ascii() => {
-                let columns = ["x.\"firstName\"", "x.\"middleName\"", "x.\"lastName\""];
-                columns
-                    .map(|column| format!("{select}{}", self.begins(column, begin)))
-                    .join(" UNION ")
-            }
+            Form::Email(begin) => vec![self.begins(&format!("{row}.\"email\""), begin)],
+            Form::Name(begin) if begin.is_ascii() => ["firstName", "middleName", "lastName"]
+                .map(|name| self.begins(&format!("{row}.\"{name}\""), begin))
+                .into(),
             // The databases disagree on the cases of letters beyond ASCII, so no index has them.
             Form::Name(part) => {
-                let names = "x.\"firstName\" || ' ' || COALESCE(x.\"middleName\" || ' ', '') || x.\"lastName\"";
+                let names = format!(
+                    "{row}.\"firstName\" || ' ' || COALESCE({row}.\"middleName\" || ' ', '') || {row}.\"lastName\""
+                );
                 let number = self.parameter(dialect::containing(engine, part));
-                format!("{select}{}", dialect::contains(engine, names, number))
+                vec![dialect::contains(engine, &names, number)]
             }
         }
+    }
+
+    /// `AND (createdAt, id) < (...)`, or another comparison with a place in the list.
+    fn compared_with(&mut self, comparison: &str, place: &Place, id: &str) {
+        let (text, is_text) = match place {
+            Place::Instant(micros) => (micros.to_string(), false),
+            Place::Text(text) => (text.clone(), true),
+        };
+        let (at, id) = (self.parameter(text), self.parameter(id.to_owned()));
+        self.sql.push_str(&format!(
+            " AND (c.\"createdAt\", c.\"id\") {comparison} ({}, {})",
+            dialect::place_parameter(self.engine, at, is_text),
+            dialect::uuid_parameter(self.engine, id),
+        ));
     }
 
     /// Whether a column begins with this text in small letters, as a range that an index answers.
@@ -196,19 +223,30 @@ impl Statement {
 }
 
 /// The last digits of the phone, as the index has them.
-fn phone(engine: Engine) -> &'static str {
+fn phone(engine: Engine, row: &str) -> String {
     match engine {
-        Engine::Sqlite => {
-            "substr(replace(replace(replace(replace(replace(replace(x.\"phoneNumber\", \
+        Engine::Sqlite => format!(
+            "substr(replace(replace(replace(replace(replace(replace({row}.\"phoneNumber\", \
              ' ', ''), '-', ''), '(', ''), ')', ''), '+', ''), '.', ''), -9)"
-        }
-        Engine::Postgres => "right(translate(x.\"phoneNumber\", ' -()+.', ''), 9)",
+        ),
+        Engine::Postgres => format!("right(translate({row}.\"phoneNumber\", ' -()+.', ''), 9)"),
     }
+}
+
+/// How the conditions of a search are answered.
+#[derive(Debug, Clone, Default)]
+struct Plan {
+    /// Few fulfil these: an index finds them.
+    found: Vec<Vec<Form>>,
+    /// Many fulfil these: rows are asked, the newest first.
+    each: Vec<Vec<Form>>,
+    /// The last row that is asked for one page.
+    floor: Option<(Place, String)>,
 }
 
 fn statement(
     engine: Engine,
-    sought: &Sought,
+    plan: &Plan,
     status: Option<SyncStatus>,
     wanted: &Wanted,
 ) -> Statement {
@@ -220,20 +258,17 @@ fn statement(
         ),
         parameters: Vec::new(),
     };
-    for forms in &sought.conditions {
-        made.demand(forms);
-    }
+    plan.found.iter().for_each(|forms| made.demand_found(forms));
+    plan.each.iter().for_each(|forms| made.demand_each(forms));
     if let Some(status) = status {
         made.sql
             .push_str(&format!(" AND {SYNC_STATUS} = '{}'", status.as_str()));
     }
-    if let (Some((place, _)), (Some(at), Some(id))) = (&wanted.after, wanted.parameters()) {
-        let (at, id) = (made.parameter(at), made.parameter(id.to_owned()));
-        made.sql.push_str(&format!(
-            " AND (c.\"createdAt\", c.\"id\") < ({}, {})",
-            dialect::place_parameter(engine, at, matches!(place, Place::Text(_))),
-            dialect::uuid_parameter(engine, id),
-        ));
+    if let Some((place, id)) = &wanted.after {
+        made.compared_with("<", place, id);
+    }
+    if let Some((place, id)) = &plan.floor {
+        made.compared_with(">=", place, id);
     }
     made.sql.push_str(&format!(
         " ORDER BY c.\"createdAt\" DESC, c.\"id\" DESC LIMIT {}",
@@ -256,14 +291,32 @@ pub fn hot_searches(engine: Engine) -> Vec<(&'static str, String, String)> {
         ("by name", "wanjiru"),
     ];
     let searches = searches.map(|(name, text)| {
-        let made = statement(engine, &Sought::typed(text), None, &wanted);
+        let plan = Plan {
+            found: Sought::typed(text).conditions,
+            ..Plan::default()
+        };
+        let made = statement(engine, &plan, None, &wanted);
         let literals: Vec<String> = made.parameters.iter().map(|it| format!("'{it}'")).collect();
         (name, made.sql, literals.join(", "))
     });
     searches.into()
 }
 
+/// A page of customers, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// The customers.
+    pub customers: Vec<CustomerView>,
+    /// Behind which place and id the next page begins; `None` on the last one.
+    pub next: Option<(String, String)>,
+    /// The page ended because enough was looked at, not because it was full: there may be more, further back.
+    pub cut_short: bool,
+}
+
 /// Customers who are what is looked for, newest first. `status`: only those whose badge shows it.
+///
+/// What few customers fulfil is found along its index. Where many fulfil every condition, the list is walked instead, for one page no
+/// further than 20,000 customers: finding and sorting all of them would take the longer the more there are.
 ///
 /// # Errors
 /// Whatever the database says.
@@ -272,16 +325,101 @@ pub async fn find(
     sought: &Sought,
     status: Option<SyncStatus>,
     wanted: &Wanted,
-) -> Result<Vec<CustomerView>, DbError> {
+) -> Result<Found, DbError> {
     let sought = resolved(conn, sought).await?;
-    let made = statement(conn.engine(), &sought, status, wanted);
-    Ok(on!(conn, |c| {
+    let plan = planned(conn, sought, wanted).await?;
+    let size = wanted.limit as usize;
+    let one_more = Wanted {
+        limit: wanted.limit.saturating_add(1),
+        ..wanted.clone()
+    };
+    let made = statement(conn.engine(), &plan, status, &one_more);
+    let mut customers: Vec<CustomerView> = on!(conn, |c| {
         let mut query = sqlx::query_as(AssertSqlSafe(made.sql));
         for parameter in made.parameters {
             query = query.bind(parameter);
         }
         query.fetch_all(c).await
-    })?)
+    })?;
+    let full = customers.len() > size;
+    customers.truncate(size);
+    let last = customers.last().filter(|_| full);
+    let last = last.map(|last| (last.place.clone(), last.customer.id.clone()));
+    let floor = plan.floor.map(|(place, id)| (place.to_string(), id));
+    Ok(Found {
+        cut_short: !full && floor.is_some(),
+        next: last.or(floor),
+        customers,
+    })
+}
+
+/// Which conditions an index finds, and how far the list is walked where none does.
+async fn planned(conn: &mut Conn, sought: Sought, wanted: &Wanted) -> Result<Plan, DbError> {
+    let mut plan = Plan::default();
+    for forms in sought.conditions {
+        match is_common(conn, &forms).await? {
+            true => plan.each.push(forms),
+            false => plan.found.push(forms),
+        }
+    }
+    if plan.found.is_empty() && !plan.each.is_empty() {
+        plan.floor = floor(conn, wanted).await?;
+    }
+    Ok(plan)
+}
+
+/// Whether more customers fulfil one of these than are to be found and sorted for a page. Counted no further than that.
+async fn is_common(conn: &mut Conn, forms: &[Form]) -> Result<bool, DbError> {
+    let beyond_ascii = |form: &Form| matches!(form, Form::Name(name) if !name.is_ascii());
+    if forms.iter().any(beyond_ascii) {
+        return Ok(true);
+    }
+    let mut made = Statement {
+        engine: conn.engine(),
+        sql: String::new(),
+        parameters: Vec::new(),
+    };
+    let found = made.found(forms, " UNION ALL ");
+    let sql = format!(
+        "SELECT COUNT(*) FROM ({found} LIMIT {}) AS counted",
+        FEW + 1
+    );
+    let counted: i64 = on!(conn, |c| {
+        let mut query = sqlx::query_scalar(AssertSqlSafe(sql));
+        for parameter in made.parameters {
+            query = query.bind(parameter);
+        }
+        query.fetch_one(c).await
+    })?;
+    Ok(counted > FEW)
+}
+
+/// The last of the customers that are looked at for one page; `None` when those are all there are.
+async fn floor(conn: &mut Conn, wanted: &Wanted) -> Result<Option<(Place, String)>, DbError> {
+    let engine = conn.engine();
+    let mut made = Statement {
+        engine,
+        sql: format!(
+            "SELECT {}, CAST(c.\"id\" AS TEXT) FROM customers c WHERE 1 = 1",
+            dialect::place(engine, "c.\"createdAt\"")
+        ),
+        parameters: Vec::new(),
+    };
+    if let Some((place, id)) = &wanted.after {
+        made.compared_with("<", place, id);
+    }
+    made.sql.push_str(&format!(
+        " ORDER BY c.\"createdAt\" DESC, c.\"id\" DESC LIMIT 1 OFFSET {}",
+        LOOKED_AT - 1
+    ));
+    let last: Option<(String, String)> = on!(conn, |c| {
+        let mut query = sqlx::query_as(AssertSqlSafe(made.sql));
+        for parameter in made.parameters {
+            query = query.bind(parameter);
+        }
+        query.fetch_optional(c).await
+    })?;
+    Ok(last.and_then(|(place, id)| Some((Place::parse(&place, engine)?, id))))
 }
 
 /// The same with ids of customers in place of ids of contacts.
@@ -316,130 +454,6 @@ async fn with_prefix(conn: &mut Conn, number: &str) -> Result<Option<String>, Db
         .await)?;
     let prefix = any.and_then(|id| Some(id.split_once('x')?.0.to_owned()));
     Ok(prefix.map(|prefix| format!("{prefix}x{number}")))
-}
-
-/// Customers whose badge shows this status, in the order of their ids.
-#[derive(Debug, Clone, Default)]
-pub struct Standing {
-    /// The customers.
-    pub customers: Vec<CustomerView>,
-    /// The id behind which the next page begins; `None` on the last one.
-    pub next: Option<String>,
-}
-
-/// A page of the customers whose badge shows `status`, in the order of their ids, behind `after`: a list newest first would read
-/// all customers for a status that few of them have.
-///
-/// # Errors
-/// Whatever the database says.
-pub async fn standing(
-    conn: &mut Conn,
-    status: SyncStatus,
-    after: &str,
-    limit: u32,
-) -> Result<Standing, DbError> {
-    let mut found: Vec<CustomerView> = Vec::new();
-    let mut place = after.to_owned();
-    for _ in 0..BATCHES {
-        let candidates = candidates(conn, status, &place).await?;
-        let ended = candidates.len() < BATCH as usize;
-        if let Some(last) = candidates.last() {
-            place.clone_from(last);
-        }
-        let mut batch = with_badge(conn, status, &candidates).await?;
-        batch.sort_by(|one, other| one.customer.id.cmp(&other.customer.id));
-        found.append(&mut batch);
-        if found.len() > limit as usize {
-            found.truncate(limit as usize);
-            let next = found.last().map(|last| last.customer.id.clone());
-            return Ok(Standing {
-                customers: found,
-                next,
-            });
-        }
-        if ended {
-            return Ok(Standing {
-                customers: found,
-                next: None,
-            });
-        }
-    }
-    Ok(Standing {
-        customers: found,
-        next: Some(place),
-    })
-}
-
-/// Where customers of a status are found, each in the order of the customers' ids: the link says it, or what is in the queue.
-pub fn candidates_sql(engine: Engine, status: SyncStatus) -> Vec<String> {
-    let collated = match engine {
-        Engine::Sqlite => "entity_id",
-        Engine::Postgres => "entity_id COLLATE \"C\"",
-    };
-    let links = format!(
-        "SELECT entity_id FROM crm_links WHERE entity_type = 'CUSTOMER' AND sync_status = '{}' AND {collated} > $1 \
-         ORDER BY {collated} LIMIT {BATCH}",
-        status.as_str()
-    );
-    // Ids begin with digits and the letters up to f.
-    let lanes = |condition: &str| {
-        format!(
-            "SELECT substr(lane, 10) FROM vtiger_sync_queue WHERE {condition} AND lane > 'customer:' || $1 \
-             AND lane < 'customer:g' ORDER BY lane LIMIT {BATCH}"
-        )
-    };
-    match status {
-        SyncStatus::Synced => vec![links],
-        SyncStatus::Pending => vec![links, lanes("head = 1")],
-        SyncStatus::Syncing => vec![lanes("status = 'PROCESSING'")],
-        SyncStatus::Failed => vec![
-            links,
-            format!(
-                "SELECT DISTINCT entity_id FROM vtiger_sync_queue WHERE status = 'FAILED' AND dead_at IS NOT NULL AND heir IS NULL \
-                 AND lane_seq >= 0 AND entity_type = 'CUSTOMER' AND entity_id > $1 ORDER BY entity_id LIMIT {BATCH}"
-            ),
-        ],
-    }
-}
-
-async fn candidates(
-    conn: &mut Conn,
-    status: SyncStatus,
-    after: &str,
-) -> Result<Vec<String>, DbError> {
-    let mut all = BTreeSet::new();
-    for sql in candidates_sql(conn.engine(), status) {
-        let ids: Vec<String> = on!(conn, |c| sqlx::query_scalar(AssertSqlSafe(sql))
-            .bind(after)
-            .fetch_all(c)
-            .await)?;
-        all.extend(ids);
-    }
-    Ok(all.into_iter().take(BATCH as usize).collect())
-}
-
-async fn with_badge(
-    conn: &mut Conn,
-    status: SyncStatus,
-    candidates: &[String],
-) -> Result<Vec<CustomerView>, DbError> {
-    let engine = conn.engine();
-    // PostgreSQL reads them as UUIDs.
-    let ids: Vec<&String> = candidates
-        .iter()
-        .filter(|id| Uuid::parse_str(id).is_ok())
-        .collect();
-    let sql = format!(
-        "SELECT {} FROM customers c {LINK_JOIN} WHERE {} AND {SYNC_STATUS} = '{}'",
-        view_columns(engine),
-        dialect::uuid_in(engine, "c.\"id\"", 1),
-        status.as_str(),
-    );
-    let ids = dialect::json_text(&ids)?;
-    Ok(on!(conn, |c| sqlx::query_as(AssertSqlSafe(sql))
-        .bind(ids)
-        .fetch_all(c)
-        .await)?)
 }
 
 #[cfg(test)]

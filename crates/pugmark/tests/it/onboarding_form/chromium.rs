@@ -233,11 +233,12 @@ impl Browser {
         self.call("Input.insertText", json!({ "text": text })).await;
     }
 
-    /// Presses a key: `Tab`, `Enter`.
+    /// Presses a key: `Tab`, `Enter`, `Escape`.
     pub(crate) async fn press(&mut self, key: &str) {
         let (code, text) = match key {
             "Tab" => (9, ""),
             "Enter" => (13, "\r"),
+            "Escape" => (27, ""),
             other => panic!("no key {other}"),
         };
         let kind = if text.is_empty() {

@@ -14,6 +14,7 @@ use crate::http::console::moment::{Moment, encoded};
 use crate::http::console::person::Person;
 use crate::http::console::sync_badge::{Known, SyncBadge};
 use crate::store::customers::CustomerView;
+use crate::store::customers::badges;
 use crate::store::customers::search::{self, Sought};
 use crate::store::links::SyncStatus;
 use crate::store::page::{Place, Wanted};
@@ -168,21 +169,19 @@ async fn gather(state: &AppState, person: &Person, asked: &Asked) -> Result<Resu
         Some(status) if sought.is_everybody() => {
             let after =
                 uuid::Uuid::parse_str(&asked.after).map_or(String::new(), |id| id.to_string());
-            let standing = search::standing(&mut conn, status, &after, PAGE).await?;
+            let standing = badges::standing(&mut conn, status, &after, PAGE).await?;
             results.cut_short = standing.next.is_some() && standing.customers.len() < PAGE as usize;
             (standing.customers, standing.next)
         }
         status => {
             let wanted = Wanted {
                 after: place(&asked.after, state),
-                limit: PAGE + 1,
+                limit: PAGE,
             };
-            let mut found = search::find(&mut conn, &sought, status, &wanted).await?;
-            let more = found.len() > PAGE as usize;
-            found.truncate(PAGE as usize);
-            let last = found.last().filter(|_| more);
-            let next = last.map(|last| format!("{}:{}", last.customer.id, last.place));
-            (found, next)
+            let found = search::find(&mut conn, &sought, status, &wanted).await?;
+            results.cut_short = found.cut_short;
+            let next = found.next.map(|(place, id)| format!("{id}:{place}"));
+            (found.customers, next)
         }
     };
     let now = Ts::now();
