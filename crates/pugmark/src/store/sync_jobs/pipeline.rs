@@ -1,7 +1,7 @@
 //! Jobs as the console shows them: by what has become of them and the step they have reached. Every list goes along an index of its
 //! own, so that a page costs the same however many jobs there are.
 
-use pugmark_queue::db::{Conn, DbError};
+use pugmark_queue::db::{Conn, DbError, Engine};
 use pugmark_queue::on;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
@@ -56,16 +56,29 @@ impl Group {
     }
 }
 
-/// The statement behind [`of_group`], for tests of its plan.
-pub fn of_group_sql(group: Group) -> String {
-    let step = match group.is_by_step() {
-        true => "step = $1",
-        false => "CAST($1 AS TEXT) IS NOT NULL",
+/// The statement behind [`of_group`], for tests of its plan. PostgreSQL would walk the primary key past whatever is newer, where it
+/// takes a group for large; asked for the order of the group's own index, it takes that. SQLite takes it by itself, and would sort
+/// what is written so.
+pub fn of_group_sql(engine: Engine, group: Group) -> String {
+    let any_step = "CAST($1 AS TEXT) IS NOT NULL";
+    let rest = match (engine, group) {
+        (Engine::Postgres, Group::Stuck | Group::UnderWay) => format!(
+            "{} AND step >= $1 AND (step, job_id) < ($1, $2) ORDER BY step DESC, job_id DESC",
+            group.condition()
+        ),
+        (Engine::Postgres, Group::Done) => format!(
+            "status >= 'crm_updated' AND (status, job_id) < ('crm_updated', $2) AND {any_step} ORDER BY status DESC, job_id DESC"
+        ),
+        (Engine::Sqlite, Group::Stuck | Group::UnderWay) => format!(
+            "{} AND step = $1 AND job_id < $2 ORDER BY job_id DESC",
+            group.condition()
+        ),
+        (_, Group::Done | Group::Cancelled) => format!(
+            "{} AND {any_step} AND job_id < $2 ORDER BY job_id DESC",
+            group.condition()
+        ),
     };
-    format!(
-        "SELECT {COLUMNS} FROM sync_jobs WHERE {} AND {step} AND job_id < $2 ORDER BY job_id DESC LIMIT $3",
-        group.condition()
-    )
+    format!("SELECT {COLUMNS} FROM sync_jobs WHERE {rest} LIMIT $3")
 }
 
 /// Jobs of a group, newest first, older than `before`; those that have reached `step` alone, where one is named and the group is
@@ -85,9 +98,10 @@ pub async fn of_group(
         None if group.is_by_step() => Step::ALL.to_vec(),
         None => vec![Step::LeadUpdated],
     };
+    let sql = of_group_sql(conn.engine(), group);
     let mut found: Vec<Job> = Vec::new();
     for step in steps {
-        let more: Vec<Job> = on!(conn, |c| sqlx::query_as(AssertSqlSafe(of_group_sql(group)))
+        let more: Vec<Job> = on!(conn, |c| sqlx::query_as(AssertSqlSafe(sql.clone()))
             .bind(step.as_str())
             .bind(before.unwrap_or(Uuid::max()))
             .bind(i64::from(limit))
@@ -100,10 +114,14 @@ pub async fn of_group(
     Ok(found)
 }
 
-/// The statement behind [`count`], for tests of its plan.
-pub fn count_sql(group: Group) -> String {
+/// The statement behind [`count`], for tests of its plan; in two texts for the same reason.
+pub fn count_sql(engine: Engine, group: Group) -> String {
+    let at_step = match engine {
+        Engine::Postgres => "step >= $1 AND step <= $1 ORDER BY step, job_id",
+        Engine::Sqlite => "step = $1",
+    };
     format!(
-        "SELECT COUNT(*) FROM (SELECT 1 FROM sync_jobs WHERE {} AND step = $1 LIMIT $2) counted",
+        "SELECT COUNT(*) FROM (SELECT 1 FROM sync_jobs WHERE {} AND {at_step} LIMIT $2) counted",
         group.condition()
     )
 }
@@ -113,11 +131,10 @@ pub fn count_sql(group: Group) -> String {
 /// # Errors
 /// Whatever the database says.
 pub async fn count(conn: &mut Conn, group: Group, step: Step, most: i64) -> Result<i64, DbError> {
-    Ok(on!(conn, |c| sqlx::query_scalar(AssertSqlSafe(
-        count_sql(group)
-    ))
-    .bind(step.as_str())
-    .bind(most)
-    .fetch_one(c)
-    .await)?)
+    let sql = count_sql(conn.engine(), group);
+    Ok(on!(conn, |c| sqlx::query_scalar(AssertSqlSafe(sql))
+        .bind(step.as_str())
+        .bind(most)
+        .fetch_one(c)
+        .await)?)
 }

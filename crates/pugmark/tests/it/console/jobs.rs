@@ -323,8 +323,18 @@ async fn jobs_are_listed_along_their_indexes_however_many_there_are(world: World
         let last = "'ffffffff-ffff-ffff-ffff-ffffffffffff'";
         let list = format!("'customer', {last}, 51");
         for (name, sql, parameters, most) in [
-            ("list", of_group_sql(group), list.as_str(), 60.0),
-            ("count", count_sql(group), "'customer', 1001", 1_100.0),
+            (
+                "list",
+                of_group_sql(conn.engine(), group),
+                list.as_str(),
+                60.0,
+            ),
+            (
+                "count",
+                count_sql(conn.engine(), group),
+                "'customer', 1001",
+                1_100.0,
+            ),
         ] {
             // Jobs that are done and cancelled are not counted by step.
             if name == "count" && matches!(group, Group::Done | Group::Cancelled) {
