@@ -5,9 +5,9 @@
 //! a form was meant.
 
 pub mod accounts;
+mod agents;
 mod alerts;
 mod answered;
-mod agents;
 mod assets;
 mod attempts;
 mod audit;
@@ -39,8 +39,8 @@ mod session;
 mod settings;
 mod sign_in;
 mod sign_out;
-mod system;
 mod sync_badge;
+mod system;
 mod texts;
 mod theme;
 mod tokens;

@@ -3,11 +3,11 @@
 mod agents;
 mod browser;
 mod chromium;
-mod filters;
 mod conflicts;
 mod conversions;
-mod desks;
 mod customers;
+mod desks;
+mod filters;
 mod forms;
 mod home;
 mod inbox;
