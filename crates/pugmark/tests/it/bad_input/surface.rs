@@ -109,6 +109,7 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     GET /api/internal/policies/{id}
     GET /api/internal/policies/{id}/payments
     GET /api/internal/status
+    GET /api/internal/tokens
     GET /api/internal/vtiger/backfill
     GET /api/internal/vtiger/backfill/matches
     GET /api/internal/vtiger/conflicts
@@ -159,6 +160,8 @@ async fn the_description_of_the_api_is_complete_and_every_route_answers() {
     POST /api/internal/onboarding/links
     POST /api/internal/payments/{id}/detach
     POST /api/internal/policies/{id}/payments
+    POST /api/internal/tokens
+    POST /api/internal/tokens/{token}/revoke
     POST /api/internal/vtiger/backfill
     POST /api/internal/vtiger/backfill/confirm
     POST /api/internal/vtiger/backfill/release
@@ -235,7 +238,12 @@ async fn the_console_shows_its_content_without_any_script(mut world: World) {
     let empty = person.get("/").await;
     assert_eq!(empty.status, 200);
     assert!(empty.header("content-type").starts_with("text/html"));
-    for text in ["<h1>Fine</h1>", "0 of 0", "no dead letters", "Nothing yet"] {
+    for text in [
+        "<h1>Fine</h1>",
+        "0 of 0",
+        "no dead letters",
+        "Nothing has flowed yet",
+    ] {
         assert!(empty.text.contains(text), "{text}: {}", empty.text);
     }
     // One script, ours, from a file; no handlers or styles inside the page, which the policy would refuse.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Browser, DESK, PHONE, complaints, enter};
+use super::{Browser, DESK, PHONE, complaints, enter, look_at_all};
 use crate::console::{desks, planted};
 use crate::harness::World;
 
@@ -57,24 +57,7 @@ async fn nothing_to_complain_about_on_any_desk_in_either_theme_at_any_width() {
         ("inbox", "/inbox".to_owned()),
         ("delivery", format!("/inbox/{delivery}")),
     ];
-    for (name, look) in [
-        ("phone", PHONE),
-        ("phone-dark", PHONE.dark()),
-        ("desk", DESK),
-        ("desk-dark", DESK.dark()),
-    ] {
-        for (page, path) in &pages {
-            browser.open(&format!("{address}{path}"), look).await;
-            browser
-                .value("for (const part of document.querySelectorAll('main details')) part.open = true")
-                .await;
-            let found = complaints(&mut browser).await;
-            assert_eq!(found, Vec::<Value>::new(), "{page} {name}");
-            browser
-                .picture_of("console", &format!("{page}-{name}"))
-                .await;
-        }
-    }
+    look_at_all(&mut browser, &address, &pages).await;
     // A link is made, and the page on which it stands is looked at, too.
     browser
         .open(&format!("{address}/forms?client=10x41"), PHONE)
