@@ -9,7 +9,7 @@ use crate::harness::TOKEN;
 with_a_broker!(
     a_broker_that_is_connected_is_shown,
     with_a_dead_broker_customers_are_delivered_and_people_are_told,
-    without_a_broker_nothing_is_said_of_one,
+    without_a_broker_it_is_said_that_there_is_none,
 );
 
 async fn status(running: &Running) -> Value {
@@ -64,10 +64,14 @@ async fn with_a_dead_broker_customers_are_delivered_and_people_are_told(mut site
     running.shutdown().await;
 }
 
-async fn without_a_broker_nothing_is_said_of_one(mut site: Site) {
+async fn without_a_broker_it_is_said_that_there_is_none(mut site: Site) {
     site.world.settings.rabbitmq = None;
     let running = site.world.start().await;
     assert!(status(&running).await["broker"].is_null());
-    assert!(!home(&running).await.contains("RabbitMQ"));
+    let page = home(&running).await;
+    assert!(
+        page.contains("<span>RabbitMQ</span><span><strong>Not configured</strong>"),
+        "{page}"
+    );
     running.shutdown().await;
 }

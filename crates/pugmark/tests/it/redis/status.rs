@@ -86,7 +86,7 @@ async fn without_a_redis_it_is_said_that_there_is_none(mut site: Site) {
     assert!(status(&running).await["redis"].is_null());
     let page = home(&running).await;
     assert!(
-        page.contains(r#"<th scope="row">Redis</th><td>not configured"#),
+        page.contains("<span>Redis</span><span><strong>Not configured</strong>"),
         "{page}"
     );
     running.shutdown().await;

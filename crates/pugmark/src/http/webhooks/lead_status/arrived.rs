@@ -114,11 +114,20 @@ impl Arrived {
     /// Stores the delivery with what it leads to; one that came before has no second effect. One with an id of its own is known by
     /// that; of all others the lead's job tells whether they say anything new.
     async fn take_in(&self, conn: &mut Conn, means: &Means) -> Result<Effect, QueueError> {
+        let held = match self.has_id {
+            true => self.hold(conn, means).await?,
+            false => None,
+        };
+        let effect = self.take_in_held(conn, means).await?;
+        if let Some(lead) = held {
+            lead_arrivals::let_go(conn, &lead).await?;
+        }
+        Ok(effect)
+    }
+
+    async fn take_in_held(&self, conn: &mut Conn, means: &Means) -> Result<Effect, QueueError> {
         let (key, now) = (&self.new.dedup_key, self.new.received_at);
         let ever = Ts::from_micros(0);
-        if self.has_id {
-            self.store_same(conn, means).await?;
-        }
         if self.has_id && !webhook_deliveries::claim_key(conn, key, now, ever).await? {
             webhook_deliveries::note_duplicate(conn, key, now).await?;
             return self.again(conn, means).await;
@@ -136,13 +145,23 @@ impl Arrived {
         Ok(effect)
     }
 
-    /// Stores what the same delivery leads to, if that is still to be done.
-    async fn store_same(&self, conn: &mut Conn, means: &Means) -> Result<(), QueueError> {
+    /// Stores what the same delivery leads to, or another one of the lead, if that is still to be done, and holds the lead: everybody
+    /// takes the lead before the key.
+    async fn hold(&self, conn: &mut Conn, means: &Means) -> Result<Option<String>, QueueError> {
         let key = &self.new.dedup_key;
-        match lead_arrivals::of_delivery(conn, key).await? {
-            Some(lead) => arrivals::store_lead(conn, &means.queue, &lead).await,
-            None => Ok(()),
+        if let Some(lead) = lead_arrivals::of_delivery(conn, key).await? {
+            arrivals::store_lead(conn, &means.queue, &lead).await?;
         }
+        let Ok(said) = &self.said else {
+            return Ok(None);
+        };
+        let Verdict::Wanted(lead) = said.verdict(&means.onboarding) else {
+            return Ok(None);
+        };
+        if let Some(waiting) = lead_arrivals::hold(conn, &lead).await? {
+            arrivals::store(conn, &means.queue, &[waiting]).await?;
+        }
+        Ok(Some(lead))
     }
 
     async fn effect(&self, conn: &mut Conn, means: &Means) -> Result<Effect, QueueError> {

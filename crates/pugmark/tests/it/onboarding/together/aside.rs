@@ -152,7 +152,7 @@ async fn whoever_asks_for_a_lead_that_is_set_aside_gets_the_job_its_sender_was_t
         .get(&format!("/api/internal/onboarding/jobs/{}", told[2]))
         .await;
     assert_eq!(shown.status, 200);
-    assert_eq!(shown.json["data"]["leadId"], "2x2");
+    assert_eq!(shown.json["data"]["vtigerLeadId"], "2x2");
 }
 
 async fn a_lead_that_has_a_job_is_not_set_aside(world: World) {
