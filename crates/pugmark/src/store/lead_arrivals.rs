@@ -190,8 +190,14 @@ async fn stands_here(conn: &mut Conn, lead: &str) -> Result<bool, DbError> {
     rows_changed!(conn, sql, lead, Uuid::nil())
 }
 
+/// The lead, when it waits; whoever stores it at this moment is waited for.
 async fn of_lead(conn: &mut Conn, lead: &str) -> Result<Option<Waiting>, DbError> {
-    let sql = "SELECT lead, job_id, content FROM lead_arrivals WHERE lead = $1";
+    let sql = match conn.engine() {
+        Engine::Sqlite => "SELECT lead, job_id, content FROM lead_arrivals WHERE lead = $1",
+        Engine::Postgres => {
+            "SELECT lead, job_id, content FROM lead_arrivals WHERE lead = $1 FOR UPDATE"
+        }
+    };
     Ok(on!(conn, |c| sqlx::query_as(sql)
         .bind(lead)
         .fetch_optional(c)
