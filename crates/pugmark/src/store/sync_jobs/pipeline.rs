@@ -109,7 +109,7 @@ pub async fn of_group(
             .await)?;
         found.extend(more);
     }
-    found.sort_by(|one, other| other.job_id.cmp(&one.job_id));
+    found.sort_by_key(|job| std::cmp::Reverse(job.job_id));
     found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     Ok(found)
 }

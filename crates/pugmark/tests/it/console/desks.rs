@@ -125,7 +125,7 @@ pub(crate) async fn conflict(running: &Running, customer: &str, kind: Kind) -> C
     let customer = customer.to_owned();
     write(running, move |conn| {
         Box::pin(async move {
-            let reason = (kind == Kind::NotAccepted).then(|| "`0799000111 x` is no phone number");
+            let reason = (kind == Kind::NotAccepted).then_some("`0799000111 x` is no phone number");
             let found = Found {
                 source: "phoneNumber".to_owned(),
                 field: "mobile".to_owned(),

@@ -181,7 +181,7 @@ pub(super) async fn shown(
         frame,
         written,
         wrong,
-        sources: &SOURCES,
+        sources: SOURCES,
         fields,
         away: asked.trouble().map(str::to_owned),
         kinds: field_mapping::FieldKind::WORDS,
