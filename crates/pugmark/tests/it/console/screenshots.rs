@@ -48,10 +48,12 @@ impl Demo {
             .spawn()
             .expect("the demonstration starts");
         let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let mut lines = lines.map_while(Result::ok);
         let link = lines
-            .map_while(Result::ok)
-            .find_map(|line| Some(line.split_once("link that works once: ")?.1.to_owned()));
-        let link = link.expect("the demonstration ends with a link into the console");
+            .find_map(|line| Some(line.split_once("link that works once: ")?.1.to_owned()))
+            .expect("the demonstration ends with a link into the console");
+        // It goes on printing, and would end if nobody read that.
+        std::thread::spawn(move || lines.for_each(drop));
         Demo {
             child,
             link,
