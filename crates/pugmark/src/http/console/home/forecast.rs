@@ -62,7 +62,7 @@ impl Pace {
         let rate = self.per_minute(self.calls);
         let Some((left, limit)) = quota.day_remaining.zip(quota.day_limit) else {
             return format!(
-                "No limit is known. {rate} a minute at present, {} in the last 24 hours.",
+                "No limit is known. At present {rate} a minute, {} in the last 24 hours.",
                 grouped(day)
             );
         };
@@ -144,7 +144,7 @@ mod tests {
         );
         assert_eq!(
             pace(0, 0, 30).calls(&Quota::default(), 4_310),
-            "No limit is known. 2 a minute at present, 4,310 in the last 24 hours."
+            "No limit is known. At present 2 a minute, 4,310 in the last 24 hours."
         );
     }
 }
